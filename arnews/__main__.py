@@ -1,0 +1,3 @@
+from arnews.cli import app
+
+app()

@@ -1,0 +1,271 @@
+"""The command `arnews`: tag files, print the labels, tell about the model, check and show data.
+
+Takes arguments and files; gives text on the terminal or in a file. Exit codes: 0 done, 2 bad input or usage (one line
+on stderr, nothing half-written), 130 interrupted. Knows nothing of how tagging is done.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Annotated, Any, NoReturn
+
+import typer
+
+from arnews import __version__
+from arnews.errors import ArnewsError, FormatError
+
+if TYPE_CHECKING:
+    from arnews.document import Document
+
+app = typer.Typer(
+    help="Read Arabic news: entities, events and exact offsets.",
+    no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False,
+)  # fmt: skip
+data_app = typer.Typer(help="Check and show documents in the corpus markup.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+class Format(str, Enum):
+    """Output formats of `arnews tag`."""
+
+    text = "text"
+    json = "json"
+    jsonl = "jsonl"
+    conll = "conll"
+    html = "html"
+
+
+class InputError(ArnewsError):
+    """An input file cannot be read; the message is the whole story."""
+
+
+def fail(message: object) -> NoReturn:
+    """One line on stderr, exit 2."""
+    typer.echo("arnews: " + " ".join(str(message).split("\n")), err=True)
+    raise typer.Exit(2)
+
+
+@contextmanager
+def errors_as_lines() -> Iterator[None]:
+    """Expected errors end the command with one line and no traceback."""
+    try:
+        yield
+    except BrokenPipeError:  # the reader of our output has gone, as in `| head`
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115
+        raise typer.Exit(0) from None
+    except (ArnewsError, OSError, ValueError) as error:
+        fail(error)
+    except KeyboardInterrupt:
+        raise typer.Exit(130) from None
+
+
+def read_text(name: str, encoding: str) -> str:
+    """A file's text, or standard input's for `-`, exactly as stored."""
+    try:
+        data = sys.stdin.buffer.read() if name == "-" else Path(name).read_bytes()
+    except IsADirectoryError:
+        raise InputError(f"{name} is a folder: give its files, as in {name}/*.txt") from None
+    except FileNotFoundError:
+        raise InputError(f"{name} does not exist") from None
+    except OSError as error:
+        raise InputError(f"{name} cannot be read: {error.strerror}") from None
+    try:
+        return data.decode(encoding)
+    except LookupError:
+        raise InputError(f"unknown encoding {encoding!r}: try utf-8, windows-1256 or iso-8859-6") from None
+    except UnicodeDecodeError as error:
+        raise InputError(
+            f"{name} is not {encoding} at byte {error.start}: say its encoding, as in --encoding windows-1256"
+        ) from None
+
+
+def inputs(files: list[str], encoding: str) -> Iterator[tuple[str, str]]:
+    """Name and text of each input: a file is one text; a line of a .jsonl file is one, in its "text" field."""
+    for name in files:
+        if not name.endswith(".jsonl"):
+            yield name, read_text(name, encoding)
+            continue
+        try:
+            with open(name, encoding=encoding) as lines:
+                for number, line in enumerate(lines, 1):
+                    if line.strip():
+                        yield f"{name}:{number}", _json_text(line, name, number)
+        except UnicodeDecodeError as error:
+            raise InputError(f"{name} is not {encoding} near byte {error.start}: say its --encoding") from None
+        except OSError as error:
+            raise InputError(f"{name} cannot be read: {error.strerror}") from None
+
+
+def _json_text(line: str, name: str, number: int) -> str:
+    try:
+        value = json.loads(line)
+    except json.JSONDecodeError as error:
+        raise FormatError(f"not JSON: {error.msg}", file=name, line=number, column=error.colno) from None
+    if not isinstance(value, dict) or not isinstance(value.get("text"), str):
+        raise FormatError('a line must be an object with a "text" string', file=name, line=number)
+    text: str = value["text"]
+    return text
+
+
+@contextmanager
+def sink(output: Path | None) -> Iterator[IO[str]]:
+    """Standard output, or a file that appears only when it is complete."""
+    if output is None:
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    if output.is_dir():
+        raise InputError(f"{output} is a folder: name a file in it")
+    try:
+        handle, temporary = tempfile.mkstemp(prefix=output.name + ".tmp-", dir=output.parent)
+    except OSError as error:
+        raise InputError(f"{output} cannot be written: {error.strerror}") from None
+    try:
+        with open(handle, "w", encoding="utf-8", errors="replace", newline="\n") as out:
+            yield out
+            out.flush()
+            os.fsync(out.fileno())
+        os.chmod(temporary, 0o666 & ~_umask())
+        os.replace(temporary, output)
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def progress(items: Iterable[Any], total: int | None) -> Iterable[Any]:
+    """A progress bar on stderr where that is a terminal and there is more than one thing to do."""
+    if not sys.stderr.isatty() or total == 1:
+        return items
+    from rich.console import Console
+    from rich.progress import track
+
+    return track(items, total=total, description="tagging", console=Console(stderr=True), transient=True)
+
+
+def write(out: IO[str], format: Format, results: Iterator[tuple[str, Document]], color: bool) -> None:
+    """Write results one by one, as they come, in the format asked for."""
+    from arnews.render import html_page, terminal
+
+    if format is Format.html:
+        out.write(html_page(results))
+    elif format is Format.json:
+        for i, (name, document) in enumerate(results):
+            out.write("[\n" if i == 0 else ",\n")
+            out.write(json.dumps({"source": name, **document.to_dict()}, ensure_ascii=False, indent=1))
+        out.write("\n]\n")
+    else:
+        for name, document in results:
+            if format is Format.jsonl:
+                out.write(json.dumps({"source": name, **document.to_dict()}, ensure_ascii=False) + "\n")
+            elif format is Format.conll:
+                out.write(document.to_conll())
+            else:
+                out.write(terminal(document, color=color) + "\n")
+
+
+@app.command()
+def tag(
+    files: Annotated[list[str], typer.Argument(help="Text or .jsonl files; - is standard input.")],
+    format: Annotated[Format, typer.Option(help="What to write.")] = Format.text,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A file; else the terminal.")] = None,
+    model: Annotated[str | None, typer.Option(help="A model folder or hub id; else the bundled model.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, or with the torch extra cuda.")] = "cpu",
+    dtype: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16: run in torch.")] = None,
+    encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "utf-8",
+) -> None:
+    """Tag files: entities, and events with their arguments."""
+    from arnews.tagger import Tagger
+
+    with errors_as_lines():
+        tagger = Tagger(model, device=device, dtype=dtype)
+        names: list[str] = []
+
+        def texts() -> Iterator[str]:
+            for name, text in inputs(files, encoding):
+                names.append(name)
+                yield text
+
+        count = len(files) if not any(f.endswith(".jsonl") for f in files) else None
+        documents = progress(tagger.pipe(texts()), count)
+        with sink(output) as out:
+            write(out, format, ((names.pop(0), d) for d in documents), output is None and out.isatty())
+
+
+@app.command()
+def labels() -> None:
+    """Print the tag set: entity labels, event types, modalities and argument roles."""
+    from arnews.schema import schema
+
+    with errors_as_lines(), sink(None) as out:
+        for title in ("entities", "events", "modalities", "roles"):
+            out.write(f"{title}\n")
+            for label in getattr(schema(), title).values():
+                out.write(f"  {label.name:<15} {label.en}\n{'':<18}{label.ar} ({'، '.join(label.examples)})\n")
+
+
+@app.command()
+def info(
+    model: Annotated[str | None, typer.Option(help="A model folder or hub id; else the bundled model.")] = None,
+) -> None:
+    """Tell about a model: its labels, how it was trained, its scores and licences."""
+    from arnews.folder import open_folder, resolve
+
+    with errors_as_lines(), sink(None) as out:
+        folder = open_folder(resolve(model))
+        config = folder.config
+        out.write(f"arnews {__version__}\nmodel  {folder.path}\n")
+        out.write(f"labels {len(config.entities)} entities, {len(config.events)} events, ")
+        out.write(f"{len(config.modalities)} modalities, {len(config.roles)} roles\n\n")
+        card = folder.path / "README.md"
+        out.write(card.read_text(encoding="utf-8") if card.exists() else "This model has no card (README.md).\n")
+
+
+@data_app.command()
+def validate(files: Annotated[list[Path], typer.Argument(help="Files or folders in the corpus markup.")]) -> None:
+    """Check files in the corpus markup against the guidelines; exit 2 where anything is found."""
+    from arnews.validate import check_file
+
+    with errors_as_lines():
+        paths = [p for f in files for p in ([f] if f.is_file() else sorted(f.rglob("*.txt")))]
+        if not paths:
+            raise InputError(f"no .txt files in {', '.join(map(str, files))}")
+        found = [line for path in paths for line in check_file(path)]
+        for line in found:
+            typer.echo(line)
+        typer.echo(f"{len(paths)} files, {len(found)} findings")
+        if found:
+            raise typer.Exit(2)
+
+
+@data_app.command()
+def show(
+    file: Annotated[Path, typer.Argument(help="A file in the corpus markup.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")],
+) -> None:
+    """Draw the gold documents of a file as one HTML page."""
+    from arnews.datasets import read_marked
+    from arnews.render import html_page
+
+    with errors_as_lines(), sink(output) as out:
+        out.write(html_page((item.id, item.document) for item in read_marked(file)))
+
+
+@app.callback(invoke_without_command=True)
+def main(version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False) -> None:
+    """Read Arabic news: entities, events and exact offsets."""
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit

@@ -1,0 +1,109 @@
+"""How good a tagger is on gold documents.
+
+Takes a tagger and labelled documents; gives every score of `arnews.metrics` as plain numbers in percent, and the
+hash of what was measured on. Knows nothing of training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from arnews import metrics
+from arnews.datasets import LabelledDocument
+from arnews.decode import Spans
+from arnews.document import Document
+from arnews.tagger import Tagger, read
+from arnews.text import Text
+
+
+def word_range(text: Text, words: np.ndarray, start: int, end: int) -> tuple[int, int, int]:
+    """The words `[first, last)` that the raw span touches, and the letters of the first before it.
+
+    `words`: (words, 2) clean offsets.
+    """
+    left, right = text.to_clean(start, end)
+    first = int(np.searchsorted(words[:, 1], left, side="right"))
+    last = int(np.searchsorted(words[:, 0], right, side="left"))
+    return first, max(last, first + 1), max(0, left - int(words[first, 0])) if first < len(words) else 0
+
+
+def tag_given_triggers(tagger: Tagger, gold: Sequence[Document]) -> list[Document]:
+    """Tag texts whose triggers are known: entities, modality and arguments are the tagger's, triggers the gold's."""
+    kinds = {name: i for i, name in enumerate(tagger.config.events)}
+    out = []
+    for document in gold:
+        parts = read(document.text)
+        if len(parts) > 1:
+            raise ValueError(f"a gold document of {len(parts[0].words)} words or more: divide it")
+        words = np.array(parts[0].words, dtype=np.int64).reshape(-1, 2)
+        events = [e for e in document.events if e.type in kinds]
+        found = [word_range(parts[0].text, words, e.start, e.end) for e in events]
+        rows = sorted((*span, kinds[e.type]) for span, e in zip(found, events, strict=True))
+        table = np.array(rows, dtype=np.int64).reshape(-1, 4)
+        given = Spans(table[:, 0], table[:, 1], table[:, 3], np.ones(len(table)), table[:, 2])
+        out.append(tagger.tag_parts(parts, given)[0])
+    return out
+
+
+def evaluate(tagger: Tagger, labelled: Sequence[LabelledDocument]) -> dict[str, Any]:
+    """All scores in percent, with 95% bootstrap intervals, on documents that annotate entities and, where all of
+    them do, events."""
+    gold = [item.document for item in labelled]
+    annotates = labelled[0].annotates if labelled else frozenset()
+    predicted = [_only(d, annotates) for d in tagger.pipe(d.text for d in gold)]
+    report: dict[str, Any] = {
+        "documents": len(gold),
+        "data_sha256": data_hash(labelled),
+        "entities": _report(gold, predicted, metrics.entity_items),
+        "entities_by_label": _by_label(gold, predicted, metrics.entity_items),
+    }
+    if labelled and all(item.events for item in labelled):
+        given = tag_given_triggers(tagger, gold)
+        report |= {
+            "triggers": _report(gold, predicted, metrics.trigger_items),
+            "trigger_spans": _report(gold, predicted, metrics.trigger_spans),
+            "triggers_by_type": _by_label(gold, predicted, metrics.trigger_items),
+            "modality_given_triggers": round(100 * metrics.modality_accuracy(gold, given).precision, 2),
+            "arguments_given_triggers": _report(gold, given, metrics.argument_items),
+            "arguments": _report(gold, predicted, metrics.argument_items),
+        }
+    return report
+
+
+def data_hash(labelled: Sequence[LabelledDocument]) -> str:
+    """A sha256 over texts and gold spans, so that a score names what it was measured on."""
+    digest = hashlib.sha256()
+    for item in labelled:
+        digest.update(repr(item.document.to_dict()).encode("utf-8", "surrogatepass"))
+    return digest.hexdigest()
+
+
+def _only(document: Document, labels: frozenset[str]) -> Document:
+    entities = tuple(e for e in document.entities if e.label in labels)
+    return Document(document.text, entities, document.events, document.sentences)
+
+
+def _report(
+    gold: Sequence[Document], predicted: Sequence[Document], items: metrics.Items
+) -> dict[str, float | int | list[float]]:
+    each = metrics.document_scores(gold, predicted, items)
+    total = sum(each, metrics.Score(0, 0, 0))
+    low, high = metrics.bootstrap(each)
+    return {
+        "f1": round(100 * total.f1, 2),
+        "precision": round(100 * total.precision, 2),
+        "recall": round(100 * total.recall, 2),
+        "interval": [round(100 * low, 2), round(100 * high, 2)],
+        "gold": total.gold,
+    }
+
+
+def _by_label(
+    gold: Sequence[Document], predicted: Sequence[Document], items: Callable[[Document], list[Any]]
+) -> dict[str, dict[str, float | int]]:
+    scores = metrics.score_by_label(gold, predicted, items)
+    return {label: {"f1": round(100 * s.f1, 2), "gold": s.gold} for label, s in scores.items()}

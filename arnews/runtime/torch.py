@@ -1,0 +1,46 @@
+"""The torch engine: any checkpoint, on CPU or GPU.
+
+Takes a checked folder; gives a `Runtime`. Knows nothing of texts.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+
+from arnews.encode import Batch
+from arnews.folder import Folder
+from arnews.model import NewsModel
+from arnews.runtime import Pairs, WordLogits
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+class TorchRuntime:
+    """Runs the network itself on `device` with weights of `dtype` (fp32, bf16 or fp16)."""
+
+    def __init__(self, model: NewsModel, device: str = "cpu", dtype: str = "fp32") -> None:
+        if dtype not in DTYPES:
+            raise ValueError(f"dtype is {dtype!r}: it must be one of {', '.join(DTYPES)}")
+        self._device = torch.device(device)
+        self._model = model.eval().to(self._device, DTYPES[dtype])
+        self._dtype = DTYPES[dtype]
+
+    @classmethod
+    def from_folder(cls, folder: Folder, device: str = "cpu", dtype: str = "fp32") -> TorchRuntime:
+        return cls(NewsModel.from_pretrained(folder), device, dtype)
+
+    def words(self, batch: Batch) -> WordLogits:
+        with torch.inference_mode():
+            out = self._model(*(self._move(x) for x in (batch.ids, batch.mask, batch.first, batch.last)))
+            return WordLogits(*(part.float().cpu().numpy() for part in out))
+
+    def links(self, pairs: Pairs) -> np.ndarray:
+        vectors = (self._move(x).to(self._dtype) for x in (pairs.trigger, pairs.first, pairs.last))
+        numbers = (self._move(x) for x in (pairs.kind, pairs.label, pairs.distance))
+        with torch.inference_mode():
+            logits = self._model.links(*vectors, *numbers)
+            return np.asarray(logits.float().cpu().numpy())
+
+    def _move(self, array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(array).to(self._device, non_blocking=True)
