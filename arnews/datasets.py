@@ -16,7 +16,7 @@ from arnews.errors import FormatError
 from arnews.markup import MarkedDocument, Paragraph, read_folder
 from arnews.schema import Source, schema
 from arnews.segment import sentence_bounds
-from arnews.text import clean, restore_alef, word_spans
+from arnews.text import clean, restore_alef
 
 CORPUS = Path(__file__).parent / "corpus"
 SPLITS = ("train", "dev", "test")
@@ -76,7 +76,7 @@ def make_entity(text: str, start: int, end: int, label: str, base: int = 0) -> E
 def sentence_offsets(text: str) -> tuple[tuple[int, int], ...]:
     """The raw offsets of a text's sentences, as the tagger divides it."""
     cleaned = clean(text)
-    words = word_spans(cleaned.clean)
+    words = cleaned.words()
     return tuple(cleaned.to_raw(words[a][0], words[b - 1][1]) for a, b in sentence_bounds(cleaned.clean, words))
 
 

@@ -112,6 +112,7 @@ def nested(spans: Spans) -> np.ndarray:
     """The rows of spans that are kept so that none cross and no two are the same, in reading order, outer first."""
     order = np.lexsort((spans.score, -spans.last, spans.first))
     kept: list[int] = []
+    dropped: set[int] = set()
     opened: list[int] = []  # kept spans around the current one
     first, last, score = spans.first.tolist(), spans.last.tolist(), spans.score.tolist()
     for row in order.tolist():
@@ -121,11 +122,11 @@ def nested(spans: Spans) -> np.ndarray:
         if rivals and max(score[o] for o in rivals) > score[row]:
             continue
         if rivals:
-            kept = [k for k in kept if k not in rivals]
-            opened = [o for o in opened if o not in rivals]
+            dropped.update(rivals)
+            opened = [o for o in opened if o not in dropped]
         kept.append(row)
         opened.append(row)
-    return np.array(kept, dtype=np.int64)
+    return np.array([row for row in kept if row not in dropped], dtype=np.int64)
 
 
 def pair_up(entities: Spans, triggers: Spans, breaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

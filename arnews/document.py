@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from arnews.text import clean, word_spans
+from arnews.text import clean
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,7 +123,7 @@ class Document:
         """The raw offsets of the text's words, as the tagger counts them: runs of letters, of digits, single marks;
         a proclitic is part of its word."""
         cleaned = clean(self.text)
-        return [cleaned.to_raw(start, end) for start, end in word_spans(cleaned.clean)]
+        return [cleaned.to_raw(start, end) for start, end in cleaned.words()]
 
     def to_conll(self) -> str:
         """One word a line: the word, its entity tags (outermost first, joined by a bar), its trigger tag with the

@@ -19,7 +19,7 @@ from arnews.errors import ExtraMissing
 from arnews.folder import GRAPH, Folder, ModelConfig, open_folder, resolve
 from arnews.runtime import Runtime, WordLogits
 from arnews.segment import Window, sentence_bounds, windows
-from arnews.text import clean, word_spans
+from arnews.text import clean
 
 # Tokens of one batch, padding included: the smallest at which the matrix products run at full speed.
 TOKEN_BUDGET = 4096
@@ -197,7 +197,7 @@ def read(text: str) -> list[ReadText]:
     if not isinstance(text, str):
         raise _wrong_type(text)
     cleaned = clean(text)
-    words = word_spans(cleaned.clean)
+    words = cleaned.words()
     sentences = sentence_bounds(cleaned.clean, words)
     if len(words) <= READ_AHEAD_WORDS:
         return [ReadText(cleaned, words, sentences)]

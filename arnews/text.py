@@ -52,6 +52,19 @@ class Text:
     starts: np.ndarray
     ends: np.ndarray
 
+    def words(self) -> list[tuple[int, int]]:
+        """The words as clean offsets; what one raw character became (ﷺ, …) is one word, so that the raw offsets of
+        different words never overlap."""
+        spans = word_spans(self.clean)
+        if not (self.starts[1:] == self.starts[:-1]).any():
+            return spans
+        merged: list[tuple[int, int]] = []
+        for start, end in spans:
+            if merged and self.starts[start] <= self.starts[merged[-1][1] - 1]:
+                start = merged.pop()[0]
+            merged.append((start, end))
+        return merged
+
     def to_raw(self, start: int, end: int) -> tuple[int, int]:
         """The raw offsets of the clean span `[start, end)`, which is not empty."""
         return int(self.starts[start]), int(self.ends[end - 1])
