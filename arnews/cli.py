@@ -251,6 +251,18 @@ def validate(files: Annotated[list[Path], typer.Argument(help="Files or folders 
 
 
 @data_app.command()
+def stats(
+    files: Annotated[list[Path] | None, typer.Argument(help="Files or folders in the corpus markup.")] = None,
+) -> None:
+    """Print counts of the shipped corpus by split, or of given files, as Markdown tables."""
+    from arnews.datasets import SPLITS, corpus, read_marked
+    from arnews.stats import tables
+
+    with errors_as_lines(), sink(None) as out:
+        out.write(tables({str(f): read_marked(f) for f in files} if files else {s: corpus(s) for s in SPLITS}))
+
+
+@data_app.command()
 def show(
     file: Annotated[Path, typer.Argument(help="A file in the corpus markup.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="The HTML file to write.")],

@@ -1,0 +1,105 @@
+"""The model card: what a model was made of and how good it is, as README.md of its folder.
+
+Takes what training recorded and what `arnews.evaluate` measured; gives Markdown. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+LICENCES = {
+    "arnews": "the shipped corpus, CC BY 4.0, synthetic text",
+    "markup": "real news annotated in the corpus markup; the annotation is ours, the text is not published",
+    "anercorp": "ANERcorp in the CAMeL Lab split (news of 2005), CC BY-SA 4.0",
+    "aqmar": "AQMAR (Wikipedia), CC BY-SA 3.0",
+    "wikifane": "WikiFANE gold (Wikipedia), CC BY-SA 3.0",
+}
+PRETRAINING = (
+    "newspapers of about 20 Arab countries (no licence stated), Al Mayadeen 2023-24 (scraped), ANT v1.1 Tunisian radio "
+    "news (Apache-2.0), SaudiNewsNet 2015 (CC BY-NC-SA 4.0), Arabic Wikipedia 2017 (CC BY-SA 3.0); 16.8 M words"
+)
+
+
+def _row(name: str, part: Any) -> str:
+    if isinstance(part, Mapping):
+        low, high = part["interval"]
+        return f"| {name} | {part['f1']} | {low}-{high} | {part['precision']} | {part['recall']} | {part['gold']} |"
+    return f"| {name} (accuracy) | {part} | | | | |"
+
+
+def score_table(report: Mapping[str, Any]) -> str:
+    """One evaluation as a Markdown table, with the hash of what it was measured on."""
+    names = {
+        "entities": "entities", "triggers": "triggers (span and type)", "trigger_spans": "triggers (span)",
+        "modality_given_triggers": "modality, given triggers", "arguments_given_triggers": "arguments, given triggers",
+        "arguments": "arguments, end to end",
+    }  # fmt: skip
+    rows = [_row(title, report[key]) for key, title in names.items() if key in report]
+    return "\n".join(
+        [
+            f"{report['documents']} documents, sha256 `{report['data_sha256'][:16]}`",
+            "",
+            "| strict scores, percent | F1 | 95% interval | precision | recall | gold |",
+            "|---|---|---|---|---|---|",
+            *rows,
+        ]
+    )
+
+
+def card(
+    title: str, training: Mapping[str, Any], scores: Mapping[str, Mapping[str, Any]], figures: Mapping[str, float], *,
+    commit: str, version: str,
+) -> str:  # fmt: skip
+    """The card of a model: `training` is the recorded config, `scores` an evaluation for each data set, `figures`
+    what the export measured."""
+    sets = sorted({item["format"] for item in training["data"]})
+    lines = [
+        "---",
+        "language: ar",
+        "license: cc-by-sa-4.0",
+        "tags: [arabic, named-entity-recognition, event-extraction, news]",
+        "---",
+        "",
+        f"# {title}",
+        "",
+        "Reads Arabic news: 19 entity labels, nested; 31 event types with modality and arguments. Use it with "
+        "`from arnews import Tagger; Tagger()`.",
+        "",
+        "## Scores",
+        "",
+        "Measured on the int8 graph that is shipped, by `python -m training.export configs/export.yaml`, which writes "
+        "this card. Intervals are bootstrapped over documents. An argument counts where trigger, role and entity span "
+        "are right.",
+        "",
+    ]
+    for name, report in scores.items():
+        lines += [f"### {name}", "", score_table(report), ""]
+    lines += [
+        "## Data and licences",
+        "",
+        "The weights are licensed CC BY-SA 4.0. Fine-tuned on:",
+        "",
+        *(f"- {LICENCES[name]}" for name in sets),
+        "",
+        f"The encoder was pretrained with masked words on {PRETRAINING}.",
+        "",
+        "## How it was made",
+        "",
+        f"arnews {version}, commit `{commit}`. Pretraining: `training/pretrain.py`; fine-tuning: "
+        "`training/finetune.py`; export: `training/export.py`.",
+        "",
+        "| key | value |",
+        "|---|---|",
+        *(f"| {key} | {value} |" for key, value in training.items() if key not in ("data", "output", "encoder")),
+        *(f"| pretraining: {key} | {value} |" for key, value in training.get("pretraining", {}).items()),
+        *(f"| export: {key} | {value:.2g} |" for key, value in figures.items()),
+        "",
+        "## Limits",
+        "",
+        "Trained on news: dialect, poetry and chat are read badly. Rare event types and labels have few examples, see "
+        "the scores. The shipped corpus is synthetic text: scores on it are higher than on real pages. The model "
+        "reports what a text says, not what is true.",
+        "",
+    ]
+    return "\n".join(line for line in lines)

@@ -1,0 +1,139 @@
+"""Pretraining, fine-tuning and export end to end, on the shipped corpus and seconds of training."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from arnews import ArnewsError, ModelError, Tagger
+from arnews.datasets import LabelledDocument, corpus, make_entity
+from arnews.document import Document
+from arnews.encode import WordEncoder
+from arnews.export import export
+from arnews.folder import open_folder
+from tests.conftest import make_model, model_config
+from training.examples import IGNORED, Collator, examples
+from training.finetune import DataConfig, FinetuneConfig, _either, held_out
+from training.finetune import train as finetune
+from training.pretrain import PretrainConfig
+from training.pretrain import train as pretrain
+
+
+@pytest.fixture(scope="module")
+def texts(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("texts") / "a.txt"
+    path.write_text("\n\n".join(item.document.text for item in corpus("train")[:20]), encoding="utf-8")
+    return path
+
+
+def tiny(texts: Path, output: Path, **changes: object) -> PretrainConfig:
+    shape = dict(
+        vocab_size=400, embedding_size=16, hidden_size=32, layers=2, heads=2, feed_forward=32, sequence_length=32,
+        batch_size=4, steps=12, warmup=3, save_every=4, log_every=4, bf16=False, held_out=0.05, dropout=0.1,
+    )  # fmt: skip
+    return PretrainConfig(texts=(str(texts),), output=str(output), **(shape | changes))  # type: ignore[arg-type]
+
+
+def log(folder: Path) -> list[dict[str, float]]:
+    lines = [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+    return [{k: v for k, v in line.items() if k != "tokens_per_s"} for line in lines]
+
+
+def test_pretraining_resumes_to_the_same_losses_and_weights(texts: Path, tmp_path: Path) -> None:
+    pretrain(tiny(texts, tmp_path / "whole"))
+    pretrain(tiny(texts, tmp_path / "cut"))
+    for name in ("checkpoint-00000012.pt",):
+        (tmp_path / "cut" / name).unlink()  # as if killed after step 8
+    (tmp_path / "cut" / "checkpoint.tmp").write_bytes(b"half")
+    lines = (tmp_path / "cut" / "log.jsonl").read_text().splitlines()
+    (tmp_path / "cut" / "log.jsonl").write_text("\n".join(lines[:2]) + "\n")
+    pretrain(tiny(texts, tmp_path / "cut"))
+    assert log(tmp_path / "cut") == log(tmp_path / "whole")
+    assert log(tmp_path / "whole")[-1]["step"] == 12
+    left, right = (tmp_path / n / "encoder" / "model.safetensors" for n in ("whole", "cut"))
+    assert left.read_bytes() == right.read_bytes()
+
+
+def test_the_whole_way_from_text_to_a_tagged_page(texts: Path, tmp_path: Path) -> None:
+    pretrain(tiny(texts, tmp_path / "encoder", count_embeddings=False))
+    config = FinetuneConfig(
+        encoder=str(tmp_path / "encoder" / "encoder"), output=str(tmp_path / "run"), data=(DataConfig("arnews"),),
+        max_steps=4, batch_size=4, window=66, half=True,
+    )  # fmt: skip
+    finetune(config)
+    scores = json.loads((tmp_path / "run" / "scores.json").read_text(encoding="utf-8"))["scores"]
+    assert set(scores) == {"arnews-dev", "arnews-test"} and 0 <= scores["arnews-dev"]["entities"]["f1"] <= 100
+    figures = export(tmp_path / "run" / "model", tmp_path / "exported", corpus("dev"), precision="int8")
+    assert figures["fp32_logit_difference"] <= 1e-3
+    text = corpus("dev")[0].document.text
+    assert Tagger(tmp_path / "exported")(text).text == text
+
+
+def test_export_refuses_int8_that_costs_too_much(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    make_model(tmp_path / "model")
+    scores = iter([{"entities": {"f1": 80.0}}, {"entities": {"f1": 79.4}}])
+    monkeypatch.setattr("arnews.export.evaluate", lambda *_: next(scores))
+    with pytest.raises(ModelError, match=r"0\.6 points of entities"):
+        export(tmp_path / "model", tmp_path / "out", corpus("dev"), precision="int8")
+    assert not (tmp_path / "out").exists()
+
+
+def test_examples_carry_the_targets_of_every_head(trained: Path) -> None:
+    folder = open_folder(trained)
+    config = model_config()
+    labelled = corpus("train")[0]
+    made = examples(labelled, WordEncoder(folder.tokenizer), config)
+    assert sum(len(e.counts) for e in made) >= len(labelled.document.words())
+    triggers = sum(int((e.trigger % 2 == 1).sum()) for e in made)
+    assert triggers == len(labelled.document.events)
+    assert all(((e.modality != IGNORED) == (e.trigger % 2 == 1)).all() for e in made)
+    batch = Collator(folder.special)(made)
+    assert batch["entity"].shape == (len(batch["first"]), 19)
+    first = batch["pairs"][:, 0]
+    assert (batch["trigger"][first] % 2 == 1).all()  # after sorting by length, pairs still start on triggers
+    assert (batch["entity"][batch["pairs"][:, 2], batch["pairs"][:, 4]] == 1).float().mean() > 0.95
+
+
+def test_examples_mask_what_a_set_does_not_annotate(trained: Path) -> None:
+    text = "زار علي لندن والكتاب"
+    entities = (
+        make_entity(text, 4, 7, "PERS"),
+        make_entity(text, 8, 12, "GPE/LOC/FAC"),
+        make_entity(text, 14, 20, "?"),
+    )
+    labelled = LabelledDocument(
+        "a", Document(text, entities, (), ((0, 20),)), frozenset({"PERS", "GPE", "LOC", "FAC"}), False
+    )
+    config = model_config()
+    (example,) = examples(labelled, WordEncoder(open_folder(trained).tokenizer), config)
+    column = {label: example.entity[:, i].tolist() for i, label in enumerate(config.entities)}
+    assert column["PERS"] == [0, 1, 0, IGNORED]
+    assert column["GPE"] == [0, 0, IGNORED, IGNORED] and column["ORG"] == [IGNORED] * 4
+    assert example.either_tag.tolist() == [0, 0, 1, 0] and example.either[2].sum() == 3
+    assert (example.trigger == IGNORED).all() and example.proclitic.tolist() == [IGNORED, 0, 0, 1]
+
+
+def test_the_loss_of_either_label_is_the_probability_of_exactly_one() -> None:
+    logits = torch.randn(1, 3, 3)
+    p = logits.softmax(-1)[0]
+    exactly = p[0, 1] * p[1, 0] + p[0, 0] * p[1, 1]
+    either = torch.tensor([[True, True, False]])
+    loss = _either(logits.log_softmax(-1), either, torch.tensor([1]))
+    assert torch.allclose(loss, -exactly.log())
+    assert _either(logits.log_softmax(-1), either, torch.tensor([0])) == 0
+
+
+def test_a_fifth_is_held_out_for_good() -> None:
+    names = [f"doc-{i}" for i in range(1000)]
+    assert 150 < sum(map(held_out, names)) < 250
+    assert held_out("sau1-00") == held_out("sau1-00")
+
+
+def test_training_needs_a_corpus_split_that_exists() -> None:
+    with pytest.raises((ValueError, ArnewsError)):
+        corpus("all")
+    assert np.isfinite(len(corpus("dev")))
