@@ -170,10 +170,11 @@ def decode(
     logits: WordLogits,
     runtime: Runtime,
     config: ModelConfig,
+    read: np.ndarray,
     given_triggers: Spans | None = None,
 ) -> list[Document]:
-    """The documents of some texts whose words stand in one row. `given_triggers` replaces the triggers found, to
-    measure modality and arguments by themselves."""
+    """The documents of some texts whose words stand in one row. `read`: (words,) bool, which of them the model has
+    read. `given_triggers` replaces the triggers found, to measure modality and arguments by themselves."""
     breaks = sentence_breaks(texts)
     entities, triggers = find_spans(logits, breaks, config)
     if given_triggers is not None:
@@ -197,7 +198,7 @@ def decode(
             trigger_values, triggers.kind.tolist(), modality.tolist(), triggers.score.tolist(), arguments, strict=True
         )
     ]
-    return _documents(texts, entities.first, named, triggers.first, events)
+    return _documents(texts, entities.first, named, triggers.first, events, read)
 
 
 def _documents(
@@ -206,6 +207,7 @@ def _documents(
     named: list[Entity],
     event_words: np.ndarray,
     events: list[Event],
+    read: np.ndarray,
 ) -> list[Document]:
     """Deal the values out to their documents."""
     edges = np.concatenate([[0], np.cumsum([len(t.words) for t in texts])])
@@ -221,6 +223,7 @@ def _documents(
                 tuple(named[entity_edges[i] : entity_edges[i + 1]]),
                 tuple(events[event_edges[i] : event_edges[i + 1]]),
                 sentences,
+                float(read[edges[i] : edges[i + 1]].mean()) if words else 1.0,
             )
         )
     return out

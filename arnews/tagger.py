@@ -112,12 +112,14 @@ class Tagger:
         About 8,000 words are read ahead; memory does not depend on how many texts there are.
         """
         parts: list[Document] = []
+        sizes: list[int] = []
         for group in self._groups(texts):
             for part, document in zip(group, self.tag_parts(group), strict=True):
                 parts.append(document)
+                sizes.append(len(part.words))
                 if part.final:
-                    yield _join(parts)
-                    parts = []
+                    yield _join(parts, sizes)
+                    parts, sizes = [], []
 
     def tag_words(self, words: Sequence[str], *, events: bool = False) -> list[str]:
         """One IOB2 tag for each of some given words, whatever they are: of the outermost entities, or of the triggers.
@@ -162,8 +164,8 @@ class Tagger:
         surfaces = [text.text.clean[start:end] for text in texts for start, end in text.words]
         pieces, counts = self._encode(surfaces)
         spans = self._windows(texts, counts)
-        logits = self._run(batches(pieces, counts, spans, self.folder.special, self._budget), len(surfaces))
-        return decode(texts, logits, self._runtime, self.config, given_triggers)
+        logits, seen = self._run(batches(pieces, counts, spans, self.folder.special, self._budget), len(surfaces))
+        return decode(texts, logits, self._runtime, self.config, seen, given_triggers)
 
     def _windows(self, texts: Sequence[ReadText], counts: np.ndarray) -> list[Window]:
         out: list[Window] = []
@@ -175,9 +177,10 @@ class Tagger:
             base = stop
         return out
 
-    def _run(self, source: Iterable[Batch], words: int) -> WordLogits:
-        """The network's outputs for all words in a row, from batches in any order."""
+    def _run(self, source: Iterable[Batch], words: int) -> tuple[WordLogits, np.ndarray]:
+        """The network's outputs for all words in a row, from batches in any order, and which words they cover."""
         found: WordLogits | None = None
+        seen = np.zeros(words, dtype=bool)
         for batch in source:
             out = self._runtime.words(batch)
             if found is None:
@@ -185,11 +188,12 @@ class Tagger:
             kept = batch.words >= 0
             for target, part in zip(parts_of(found), parts_of(out), strict=True):
                 target[batch.words[kept]] = part[kept]
+            seen[batch.words[kept]] = True
         if found is None:
             c = self.config
             widths = (3 * len(c.entities), 1 + 2 * len(c.events), len(c.modalities), 1 + c.proclitic, 1)
             found = WordLogits(*(np.zeros((0, width), np.float32) for width in widths))
-        return found
+        return found, seen
 
 
 def read(text: str) -> list[ReadText]:
@@ -219,7 +223,8 @@ def parts_of(logits: WordLogits) -> tuple[np.ndarray, ...]:
     return logits.entity, logits.trigger, logits.modality, logits.proclitic, logits.hidden
 
 
-def _join(parts: list[Document]) -> Document:
+def _join(parts: list[Document], sizes: list[int]) -> Document:
+    """One document of the parts of a long text, which have these many words."""
     if len(parts) == 1:
         return parts[0]
     return Document(
@@ -227,6 +232,7 @@ def _join(parts: list[Document]) -> Document:
         tuple(entity for part in parts for entity in part.entities),
         tuple(event for part in parts for event in part.events),
         tuple(sentence for part in parts for sentence in part.sentences),
+        sum(part.coverage * size for part, size in zip(parts, sizes, strict=True)) / sum(sizes),
     )
 
 

@@ -37,11 +37,12 @@ def test_flow_from_page_to_document() -> None:
     assert sorted(np.concatenate([b.words for b in made]).tolist()) == list(range(len(words)))
 
     runtime = OnnxRuntime(folder)  # runtime
-    logits = [runtime.words(batch) for batch in made]
-    assert logits[0].entity.shape == (len(made[0].first), 3 * 19) and logits[0].trigger.shape[1] == 1 + 2 * 31
+    outputs = runtime.words(made[0])
+    assert outputs.entity.shape == (len(made[0].first), 3 * 19) and outputs.trigger.shape[1] == 1 + 2 * 31
 
     tagger = Tagger()  # decode
-    (document,) = decode(read(raw), tagger._run(made, len(words)), runtime, folder.config)
+    logits, seen = tagger._run(made, len(words))
+    (document,) = decode(read(raw), logits, runtime, folder.config, seen)
     assert document == tagger(raw)
     assert isinstance(document, Document) and document.text == raw
 
