@@ -7,7 +7,7 @@ import pytest
 from arnews.datasets import CORPUS, SPLITS, corpus, gold_document, read_conll
 from arnews.markup import read_file, read_folder, write
 from arnews.schema import schema
-from arnews.stats import counts, totals
+from arnews.stats import counts, tables, totals
 from arnews.tagger import read
 from arnews.text import clean
 from arnews.validate import check_file
@@ -36,6 +36,10 @@ def test_corpus_is_large_enough_to_prove_the_path_on() -> None:
     sizes = [totals(corpus(split)) for split in SPLITS]
     assert sum(s["documents"] for s in sizes) >= 60
     assert sum(s["sentences"] for s in sizes) >= 1000
+
+
+def test_corpus_datasheet_shows_the_counts() -> None:
+    assert tables({split: corpus(split) for split in SPLITS}) in (CORPUS / "README.md").read_text(encoding="utf-8")
 
 
 def test_r43_no_sentence_of_dev_or_test_is_in_train() -> None:

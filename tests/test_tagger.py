@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from arnews import Document, ModelError, Tagger
+from arnews import ArnewsError, Document, ModelError, Tagger
 from arnews.document import Entity
 from tests.conftest import LookupRuntime, news
 from tests.test_text import MIXED
@@ -260,6 +260,12 @@ def test_tagger_runs_in_torch(trained: Path, dtype: str) -> None:
 def test_tagger_names_the_dtypes_it_knows(trained: Path) -> None:
     with pytest.raises(ValueError, match="fp32, bf16, fp16"):
         Tagger(trained, dtype="int4")
+
+
+@pytest.mark.parametrize("device", ["abacus", "cuda:99"])
+def test_tagger_says_that_a_device_cannot_be_used(trained: Path, device: str) -> None:
+    with pytest.raises(ArnewsError, match="use device='cpu'"):
+        Tagger(trained, device=device)
 
 
 def test_tagger_says_that_a_hub_model_cannot_be_had() -> None:

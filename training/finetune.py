@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import random
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,7 @@ class DataConfig:
     path: str = ""  # a file, or for markup also a folder
     repeat: int = field(default=1, metadata={"low": 1, "high": 100})  # how often an epoch sees it
     take: float = field(default=1.0, metadata={"low": 0.01, "high": 1.0})  # this share from the front
+    until: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0})  # it takes part in this share of the epochs
     hold_out: bool = False  # leave out the fifth of the documents that `held_out` names; it joins the dev data
 
 
@@ -55,7 +57,7 @@ class FinetuneConfig:
     data: tuple[DataConfig, ...]
     seed: int = 1
     window: int = field(default=128, metadata={"low": 66, "high": 512})  # subwords of a window
-    epochs: float = field(default=8.0, metadata={"low": 0.0, "high": 1000.0})
+    epochs: int = field(default=8, metadata={"low": 1, "high": 1000})
     max_steps: int = -1  # where given, wins over epochs
     batch_size: int = field(default=16, metadata={"low": 1})  # windows
     accumulate: int = field(default=1, metadata={"low": 1})
@@ -74,9 +76,9 @@ def held_out(name: str) -> bool:
     return int(hashlib.sha256(name.encode("utf-8")).hexdigest(), 16) % 5 == 0
 
 
-def load_data(config: FinetuneConfig) -> tuple[list[LabelledDocument], dict[str, list[LabelledDocument]]]:
-    """The training documents, repeated as asked, and the named dev sets."""
-    training: list[LabelledDocument] = []
+def load_data(config: FinetuneConfig) -> tuple[list[list[LabelledDocument]], dict[str, list[LabelledDocument]]]:
+    """The training documents of each set, repeated as asked, and the named dev sets."""
+    training: list[list[LabelledDocument]] = []
     dev: dict[str, list[LabelledDocument]] = {}
     for data in config.data:
         if data.format == "arnews":
@@ -90,7 +92,7 @@ def load_data(config: FinetuneConfig) -> tuple[list[LabelledDocument], dict[str,
         if data.hold_out:
             dev[f"{Path(data.path).name}-held-out"] = [d for d in documents if held_out(d.id)]
             documents = [d for d in documents if not held_out(d.id)]
-        training.extend(documents * data.repeat)
+        training.append(documents * data.repeat)
     return training, dev
 
 
@@ -149,6 +151,18 @@ class Examples(Dataset[Example]):
         return self.items[index]
 
 
+def in_order(sets: list[list[Example]], config: FinetuneConfig) -> list[Example]:
+    """The examples of all epochs in a row: each epoch shuffled, with the sets that take part in it."""
+    rng = random.Random(config.seed)
+    out: list[Example] = []
+    for epoch in range(config.epochs):
+        taking = [items for items, data in zip(sets, config.data, strict=True) if epoch < data.until * config.epochs]
+        mixed = [example for items in taking for example in items]
+        rng.shuffle(mixed)
+        out.extend(mixed)
+    return out
+
+
 def parameter_groups(model: NewsModel, config: FinetuneConfig) -> list[dict[str, Any]]:
     """Each encoder layer with its own rate, the heads with theirs; no decay for biases and norms."""
     depth = model.encoder.config.num_hidden_layers
@@ -182,14 +196,15 @@ def train(config: FinetuneConfig) -> None:
     model.save_pretrained(output / "start", tokenizer_file)
     special = open_folder(output / "start").special
     encode = WordEncoder(Tokenizer.from_file(str(tokenizer_file)))
-    once = {id(d): d for d in training}
+    once = {id(d): d for documents in training for d in documents}
     made = {key: examples(d, encode, labels) for key, d in once.items()}
-    items = [e for d in training for e in made[id(d)]]
-    print(f"{len(training)} documents, {len(items)} windows, dev: { {k: len(v) for k, v in dev.items()} }", flush=True)
+    items = in_order([[e for d in documents for e in made[id(d)]] for documents in training], config)
+    print(f"{len(once)} documents, {len(items)} windows in all epochs, dev: {list(dev)}", flush=True)
     arguments = TrainingArguments(
         output_dir=str(output / "checkpoints"),
         seed=config.seed,
-        num_train_epochs=config.epochs,
+        num_train_epochs=1,  # the items hold all epochs, in their order
+        train_sampling_strategy="sequential",
         max_steps=config.max_steps,
         per_device_train_batch_size=config.batch_size,
         gradient_accumulation_steps=config.accumulate,

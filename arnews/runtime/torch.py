@@ -9,6 +9,7 @@ import numpy as np
 import torch
 
 from arnews.encode import Batch
+from arnews.errors import ArnewsError
 from arnews.folder import Folder
 from arnews.model import NewsModel
 from arnews.runtime import Pairs, WordLogits
@@ -22,7 +23,10 @@ class TorchRuntime:
     def __init__(self, model: NewsModel, device: str = "cpu", dtype: str = "fp32") -> None:
         if dtype not in DTYPES:
             raise ValueError(f"dtype is {dtype!r}: it must be one of {', '.join(DTYPES)}")
-        self._device = torch.device(device)
+        try:
+            self._device = torch.empty(0, device=device).device
+        except (RuntimeError, AssertionError) as error:  # torch without CUDA asserts, an unknown name raises
+            raise ArnewsError(f"device {device!r} cannot be used here ({error}): use device='cpu'") from error
         self._model = model.eval().to(self._device, DTYPES[dtype])
         self._dtype = DTYPES[dtype]
 
