@@ -1,189 +1,303 @@
 """Right-to-left HTML and terminal views, everything escaped.
 
-Takes documents; gives one self-contained HTML page, a fragment for notebooks, or plain text for a terminal. Colours
-come from a fixed palette by label group, never from the input. Knows nothing of models.
+Takes documents; gives one self-contained HTML page, a fragment for notebooks, or plain text for a terminal. Nothing
+of a document becomes a tag, an attribute's name, a class, a style or a control code, and no script is written.
+Knows nothing of models, files or how the spans were found; labels that the schema does not have are shown as well.
 """
 
 from __future__ import annotations
 
-import itertools
 import re
-import textwrap
-from collections.abc import Iterable, Iterator
+import unicodedata
+from bisect import bisect_left, bisect_right
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator
 from html import escape
+from itertools import pairwise
+from typing import NamedTuple
 
+from arnews import render_style as look
 from arnews.document import Document, Entity, Event
-from arnews.render_style import PAGE_STYLE
-from arnews.schema import schema
-
-# Marks that turn the direction of what follows, and controls that drive a terminal.
-_BIDI = re.compile("[\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
-_CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-_ANSI = {"name": "36", "place": "32", "thing": "35", "time": "33", "number": "34", "event": "1;31"}
+from arnews.schema import Label, schema
 
 
-def safe(text: str) -> str:
-    """The text with bidirectional marks left out and control characters and lone surrogates replaced by U+FFFD.
+class _Mark(NamedTuple):
+    """A span to draw, or a piece of one: the label stands on the last piece. `of` is its entity or event."""
 
-    >>> safe("نص\\u202e\\x1b[31m")
-    'نص\ufffd[31m'
-    """
-    return _CONTROL.sub("\ufffd", _BIDI.sub("", text.replace("\r\n", "\n")))
+    start: int
+    end: int
+    of: Entity | Event
+    last: bool = True
 
 
 def _html(text: str) -> str:
-    return escape(safe(text), quote=True)
+    return escape(look.one_line(text), quote=True)
 
 
-def group(label: str) -> str:
-    """The palette's name for an entity label; a label that the schema does not have is "other"."""
-    known = schema().entities.get(label)
-    return known.group if known else "other"
+def _known(labels: dict[str, Label], name: str) -> str:
+    """What the tag set says of a label, for a tooltip; nothing where it does not know it."""
+    return _html(labels[name].ar) if name in labels else ""
 
 
-def _tree(document: Document) -> Iterator[tuple[int, int, str]]:
-    """Text runs and tags in order: (position, kind, HTML); kinds sort as close, open, so that spans nest.
-
-    A trigger that crosses an entity is cut at the entity's edges.
-    """
-    entities = sorted(document.entities, key=lambda e: (e.start, -e.end))
-    edges = sorted({edge for e in entities for edge in (e.start, e.end)})
-    spans: list[tuple[int, int, str, str]] = []  # start, end, opening, closing
-    for e in entities:
-        title = _html(f"{e.label}: {e.name}")
-        opening = f'<span class="e {group(e.label)}" title="{title}">'
-        spans.append((e.start, e.end, opening, f'<bdi class="l">{_html(e.label)}</bdi></span>'))
-    for number, event in enumerate(document.events):
-        crossed = [(e.start, e.end) for e in entities if e.start < event.end and event.start < e.end]
-        cuts = [event.start, event.end]
-        if any(a < event.start < b < event.end or event.start < a < event.end < b for a, b in crossed):
-            cuts = sorted({*cuts, *(edge for edge in edges if event.start < edge < event.end)})
-        for i, (a, b) in enumerate(itertools.pairwise(cuts)):
-            title = _html(f"{event.type} ({event.modality})")
-            label = f'<bdi class="l">{_html(event.type)}</bdi>' if i == len(cuts) - 2 else ""
-            modality = event.modality if event.modality in schema().modalities else "actual"
-            opening = f'<span class="t {modality} v{number}" title="{title}">'
-            spans.append((a, b, opening, f"{label}</span>"))
-    spans.sort(key=lambda s: (s[0], -s[1]))
-    opened: list[tuple[int, str]] = []
-    for start, end, opening, closing in spans:
-        while opened and opened[-1][0] <= start:
-            yield opened[-1][0], 0, opened[-1][1]
-            opened.pop()
-        yield start, 1, opening
-        opened.append((end, closing))
-    while opened:
-        end, closing = opened.pop()
-        yield end, 0, closing
+def _marks(document: Document) -> list[_Mark]:
+    """Entities whole, triggers cut at the edges of the entities that they cross; sorted so that spans nest."""
+    length = len(document.text)
+    entities = [_Mark(max(e.start, 0), min(e.end, length), e) for e in document.entities]
+    marks = [m for m in entities if m.start < m.end]
+    edges = sorted(edge for m in marks for edge in ((m.start, m.end), (m.end, m.start)))
+    for event in document.events:
+        start, end = max(event.start, 0), min(event.end, length)
+        inside = edges[bisect_right(edges, (start, length)) : bisect_left(edges, (end, -1))]
+        crossed = {edge for edge, other in inside if not start <= other <= end}
+        cuts = sorted({start, end, *crossed}) if start < end else []
+        marks += [_Mark(a, b, event, b == end) for a, b in pairwise(cuts)]
+    return sorted(marks, key=lambda m: (m.start, -m.end, isinstance(m.of, Event)))
 
 
-def _marked_text(document: Document) -> str:
-    """The text as HTML with its spans; a line end becomes <br>."""
-    out, at = [], 0
-    for position, _, tag in _tree(document):
-        out.append(_html(document.text[at:position]))
-        out.append(tag)
-        at = position
-    out.append(_html(document.text[at:]))
-    return "".join(out).replace("\n", "<br>\n")
+def _walk(marks: list[_Mark], cuts: list[int]) -> Iterator[tuple[int, str, _Mark | None]]:
+    """The steps "open", "close", "end" (closed for good) and "cut" by position. At a cut everything is closed and
+    opened again, and so is what two spans that cross would tear, whatever the marks: steps always nest."""
+    starts: dict[int, list[_Mark]] = defaultdict(list)
+    for mark in marks:
+        starts[mark.start].append(mark)
+    stops = set(cuts)
+    opened: list[_Mark] = []
+    for at in sorted({*stops, *starts, *(m.end for m in marks)}):
+        keep = next((i for i, m in enumerate(opened) if m.end <= at or at in stops), len(opened))
+        closed = opened[keep:]
+        del opened[keep:]
+        for mark in reversed(closed):
+            yield at, "end" if mark.last and mark.end <= at else "close", mark
+        if at in stops:
+            yield at, "cut", None
+        for mark in [*(m for m in closed if m.end > at), *starts[at]]:
+            yield at, "open", mark
+            opened.append(mark)
 
 
-def _event_list(document: Document) -> str:
-    items = []
-    for number, event in enumerate(document.events):
-        known = schema().events.get(event.type)
-        roles = "".join(
-            f'<li><bdi class="r">{_html(a.role)}</bdi> <bdi>{_html(a.entity.name)}</bdi></li>' for a in event.arguments
-        )
-        modality = event.modality if event.modality in schema().modalities else "actual"
-        items.append(
-            f'<li class="{modality} w{number}" title="{_html(known.ar if known else "")}">'
-            f'<bdi class="t {modality}">{_html(event.trigger)}</bdi> <bdi class="k">{_html(event.type)}</bdi> '
-            f'<bdi class="m">{_html(event.modality)}</bdi><ul>{roles}</ul></li>'
-        )
-    return f'<ol class="events">{"".join(items)}</ol>' if items else ""
+class _Paragraphs:
+    """The paragraphs of a document, each with its own short list of numbered events beside it."""
+
+    def __init__(self, document: Document) -> None:
+        self.document = document
+        self.text = look.newlines(document.text)
+        self.marks = _marks(document)
+        self.breaks = [m.start() for m in re.finditer("\n", self.text)]
+        self.events: list[list[Event]] = [[] for _ in range(len(self.breaks) + 1)]
+        self.taking_part: dict[tuple[int, Entity], list[int]] = defaultdict(list)
+        self.place: dict[int, tuple[int, int]] = {}
+        for event in sorted(document.events, key=lambda e: (e.start, e.end)):
+            paragraph = bisect_right(self.breaks, event.start)
+            number = len(self.events[paragraph])
+            self.place[id(event)] = paragraph, number
+            for entity in dict.fromkeys(argument.entity for argument in event.arguments):
+                self.taking_part[paragraph, entity].append(number)
+            self.events[paragraph].append(event)
+
+    def html(self) -> str:
+        """Blocks of a paragraph and its events. The text of the <p> elements, without their labels, joined by
+        newlines, is `safe(document.text)`."""
+        blocks, out, at, paragraph = [], ["<p>"], 0, 0
+        for position, step, mark in [*_walk(self.marks, self.breaks), (len(self.text), "cut", None)]:
+            # The newline itself stands first in its paragraph: the cut is before it.
+            out.append(escape(look.neutral(self.text[at:position]).replace("\n", ""), quote=True))
+            at = position
+            if mark is None:
+                blocks.append(f'<div class="b">{"".join(out)}</p>{self._list(paragraph)}</div>')
+                paragraph += 1
+                out = ["<p>"]
+            elif step == "open":
+                out.append(self._opening(mark, paragraph))
+            else:
+                label = mark.of.label if isinstance(mark.of, Entity) else mark.of.type
+                out.append((f'<bdi class="l">{_html(label)}</bdi>' if step == "end" else "") + "</span>")
+        return "\n".join(blocks)
+
+    def _opening(self, mark: _Mark, paragraph: int) -> str:
+        of = mark.of
+        if isinstance(of, Event):
+            home, number = self.place[id(of)]
+            kinds = ["t", look.modality(of.modality), *([f"v{number}"] if home == paragraph else [])]
+            kinds += ["n"] if mark.end - mark.start <= look.SHORT else []
+            title = f"{of.type} ({of.modality})"
+        else:
+            kinds = ["e", look.group(of.label), *(f"a{n}" for n in self.taking_part.get((paragraph, of), []))]
+            kinds += ["i"] if self._apart(mark) else []
+            title = f"{of.label}: {of.name or of.text}"
+        score = f" {of.score:.2f}" if of.score < 1 else ""
+        return f'<span class="{" ".join(kinds)}" title="{_html(title + score)}">'
+
+    def _apart(self, mark: _Mark) -> bool:
+        """Whether a span needs its own direction: Latin letters would draw it to Latin around it, out of its box.
+        Not inside a word, where that would part letters that join."""
+        before, after = self.text[max(mark.start - 1, 0) : mark.start], self.text[mark.end : mark.end + 1]
+        latin = any(unicodedata.bidirectional(c) == "L" for c in self.text[mark.start : mark.end])
+        return latin and not before.isalpha() and not after.isalpha()
+
+    def _list(self, paragraph: int) -> str:
+        items = (_item(event, number) for number, event in enumerate(self.events[paragraph]))
+        return f"<ol>{''.join(items)}</ol>" if self.events[paragraph] else ""
+
+
+def _item(event: Event, number: int) -> str:
+    tags = schema()
+    roles = "".join(
+        f'<li><bdi class="r" title="{_known(tags.roles, a.role)}">{_html(a.role)}</bdi>'
+        f"<bdi>{_html(a.entity.name or a.entity.text)}</bdi></li>"
+        for a in event.arguments
+    )
+    return (
+        f'<li class="{look.modality(event.modality)} w{number}" tabindex="0"><bdi class="t {look.modality(event.modality)}">'
+        f'{_html(event.trigger)}</bdi><bdi class="k" title="{_known(tags.events, event.type)}">{_html(event.type)}'
+        f'</bdi><bdi class="m" title="{_known(tags.modalities, event.modality)}">{_html(event.modality)}</bdi>'
+        + (f"<ul>{roles}</ul></li>" if roles else "</li>")
+    )
+
+
+def _ordered(used: Iterable[str], labels: dict[str, Label]) -> list[str]:
+    """The labels used, in the order of the tag set, with those that it does not have at the end."""
+    place = {name: i for i, name in enumerate(labels)}
+    return sorted(set(used), key=lambda name: (place.get(name, len(place)), name))
+
+
+def _entries(used: Iterable[str], labels: dict[str, Label], kinds: Callable[[str], str]) -> list[str]:
+    return [
+        f'<bdi class="{kinds(name)}" title="{_known(labels, name)}">{_html(name)}</bdi>'
+        for name in _ordered(used, labels)
+    ]
 
 
 def _legend(documents: list[Document]) -> str:
-    used = {e.label for d in documents for e in d.entities}
-    order = [*schema().entities, *sorted(used - set(schema().entities))]
-    entries = []
-    for label in order:
-        if label in used:
-            known = schema().entities.get(label)
-            title = _html(known.ar if known else label)
-            entries.append(f'<bdi class="e {group(label)}" title="{title}">{_html(label)}</bdi>')
-    used_modalities = {e.modality for d in documents for e in d.events}
-    entries += [f'<bdi class="t {m}">{m}</bdi>' for m in schema().modalities if m in used_modalities]
-    return f'<p class="legend">{" ".join(entries)}</p>'
+    tags = schema()
+    events = [event for document in documents for event in document.events]
+    labels = (entity.label for document in documents for entity in document.entities)
+    rows = (
+        _entries(labels, tags.entities, lambda name: f"e {look.group(name)}"),
+        _entries((e.modality for e in events), tags.modalities, lambda name: f"t {look.modality(name)}")
+        + _entries((e.type for e in events), tags.events, lambda name: "k"),
+    )
+    return "".join(f'<p class="legend">{" ".join(row)}</p>' for row in rows if row)
 
 
-def _article(document: Document) -> str:
-    return f'<div class="both"><p class="text">{_marked_text(document)}</p>{_event_list(document)}</div>'
-
-
-def _hover(documents: list[Document]) -> str:
-    """Rules that light up a trigger while its event in the list is pointed at; numbers only, nothing of the input."""
-    most = max((len(d.events) for d in documents), default=0)
-    rules = (f".both:has(.w{i}:hover) .v{i}{{background:var(--hit)}}" for i in range(most))
-    return f"<style>{''.join(rules)}</style>"
+def _style(articles: list[_Paragraphs]) -> str:
+    most = max((len(events) for article in articles for events in article.events), default=0)
+    return f"<style>{look.style(most)}</style>"
 
 
 def html_page(documents: Iterable[tuple[str, Document]], title: str = "arnews") -> str:
-    """One self-contained page: each document under its name, a legend, events with their arguments beside the text."""
-    items = list(documents)
-    only = [document for _, document in items]
-    body = "\n".join(f"<section><h2><bdi>{_html(n)}</bdi></h2>{_article(d)}</section>" for n, d in items)
+    """One self-contained page of named documents: text with nested entities and triggers, events at its side.
+
+    Needs no network and no script; `str.encode()` never fails on it.
+
+    >>> page = html_page([("خبر", Document("وصل ببكين", (Entity("بكين", "GPE", 5, 9, 1.0, "بكين"),)))])
+    >>> '<span class="e place" title="GPE: بكين">بكين<bdi class="l">GPE</bdi></span>' in page
+    True
+    """
+    items = [(name, _Paragraphs(document)) for name, document in documents]
+    articles = [article for _, article in items]
+    sections = (f"<section><h2><bdi>{_html(name)}</bdi></h2>\n{a.html()}</section>\n" for name, a in items)
     return (
-        f'<!DOCTYPE html>\n<html lang="ar" dir="rtl"><head><meta charset="utf-8">'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><title>{_html(title)}</title>'
-        f"<style>{PAGE_STYLE}</style>{_hover(only)}</head>\n"
-        f'<body class="arnews">{_legend(only)}\n{body}\n</body></html>\n'
+        '<!DOCTYPE html>\n<html lang="ar" dir="rtl"><head><meta charset="utf-8">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>{_html(title)}</title>{_style(articles)}</head>\n"
+        f'<body class="arnews"><h1><bdi>{_html(title)}</bdi></h1>\n{_legend([a.document for a in articles])}\n'
+        f"{''.join(sections)}</body></html>\n"
     )
 
 
 def html_fragment(document: Document) -> str:
-    """The view of one document for a notebook."""
-    return (
-        f'<div class="arnews" lang="ar" dir="rtl"><style>{PAGE_STYLE}</style>{_hover([document])}'
-        f"{_legend([document])}{_article(document)}</div>"
-    )
+    """One document as an element with its own style, for notebooks; it leaves the rest of their page alone."""
+    article = _Paragraphs(document)
+    return f'<div class="arnews" lang="ar" dir="rtl">{_style([article])}{_legend([document])}\n{article.html()}</div>\n'
 
 
-def _paint(text: str, kind: str, color: bool) -> str:
-    return f"\x1b[{_ANSI.get(kind, '0')}m{text}\x1b[0m" if color else text
+# What a line may not be broken in: pieces of text with their paint.
+_Chunk = list[tuple[str, str]]
 
 
 def terminal(document: Document, *, color: bool, width: int = 100) -> str:
-    """Plain text: each sentence, then its entities and its events with their arguments, one a line.
+    """Plain text: each sentence with its spans in brackets and its events below it, then the names by label.
 
-    The label stands first on its line and the Arabic is isolated, so that a terminal with and one without
-    bidirectional text both keep the two apart. Escape codes only where `color` is true.
+    Brackets are those of the corpus: `[name|LABEL]`, `{trigger|TYPE.modality}`, where `actual` is left out. A terminal
+    that knows no bidirectional text shows them in the order of reading; one that does turns each pair with what is
+    in it. `color` adds paint and changes no character.
+
+    >>> print(terminal(Document("وصل ببكين", (Entity("بكين", "GPE", 5, 9, 1.0, "بكين"),)), color=False))
+    وصل ب[بكين|GPE]
+    <BLANKLINE>
+    GPE: بكين
+    <BLANKLINE>
     """
-    out: list[str] = []
-    for start, end in document.sentences:
-        sentence = " ".join(safe(document.text[start:end]).split())
-        out += textwrap.wrap(sentence, width) or [""]
-        for entity in document.entities:
-            if start <= entity.start < end:
-                out.append(_entity_line(entity, color))
-        for event in document.events:
-            if start <= event.start < end:
-                out.append(_event_line(event, color))
-        out.append("")
-    return "\n".join(out)
+    text = look.newlines(document.text)
+    cuts = sorted({start for start, _ in document.sentences if 0 < start < len(text)})
+    cuts = cuts or [m.start() for m in re.finditer("\n", text)]
+    sections = _sections(text, _marks(document), cuts)
+    events: list[list[str]] = [[] for _ in sections]
+    for event in sorted(document.events, key=lambda e: (e.start, e.end)):
+        head = [("  * ", ""), (_tag(event), "event"), (" " + look.isolated(event.trigger), "")]
+        roles = [
+            [(f"{look.one_line(a.role)}=", "dim"), (look.isolated(a.entity.name or a.entity.text), "")]
+            for a in event.arguments
+        ]
+        events[bisect_right(cuts, event.start)] += _fill([head, *roles], width, color, indent=6)
+    out = [line for words, below in zip(sections, events, strict=True) for line in _fill(words, width, color) + below]
+    names = Counter(
+        (e.label, look.isolated(e.name or e.text)) for e in sorted(document.entities, key=lambda e: (e.start, -e.end))
+    )
+    out += [""] if names else []
+    for label in _ordered((label for label, _ in names), schema().entities):
+        row = [f"{name} ×{n}" if n > 1 else name for (of, name), n in names.items() if of == label]
+        head = [(f"{look.one_line(label)}:", look.group(label))]
+        out += _fill([head, *([(name + " ·", "")] for name in row[:-1]), [(row[-1], "")]], width, color, indent=2)
+    return "\n".join([*out, ""])
 
 
-def _isolated(text: str) -> str:
-    return f"\u2068{' '.join(safe(text).split())}\u2069"
+def _tag(of: Entity | Event) -> str:
+    if isinstance(of, Entity):
+        return look.one_line(of.label)
+    return look.one_line(of.type if of.modality == "actual" else f"{of.type}.{of.modality}")
 
 
-def _entity_line(entity: Entity, color: bool) -> str:
-    label = _paint(f"{safe(entity.label):<10}", group(entity.label), color)
-    return f"  {label} {_isolated(entity.name)}"
+def _sections(text: str, marks: list[_Mark], cuts: list[int]) -> list[list[_Chunk]]:
+    """The words of each stretch of text between two cuts, with the brackets of their spans."""
+    sections: list[list[_Chunk]] = [[[]]]
+    opened: list[str] = []
+    at = 0
+    for position, step, mark in [*_walk(marks, cuts), (len(text), "cut", None)]:
+        first, *words = re.split(r"\s+", look.neutral(text[at:position]))
+        kind = opened[-1] if opened else ""
+        sections[-1][-1].append((first, kind))
+        sections[-1] += [[(word, kind)] for word in words]
+        at = position
+        if mark is None:
+            sections.append([[]])
+            continue
+        left, right = "[]" if isinstance(mark.of, Entity) else "{}"
+        if step == "open":
+            opened.append(look.group(mark.of.label) if isinstance(mark.of, Entity) else "event")
+            sections[-1][-1].append((left, "dim"))
+        else:
+            opened.pop()
+            sections[-1][-1].append(((f"|{_tag(mark.of)}" if step == "end" else "") + right, "dim"))
+    return [[chunk for chunk in section if any(text for text, _ in chunk)] for section in sections[:-1]]
 
 
-def _event_line(event: Event, color: bool) -> str:
-    label = _paint(f"{safe(event.type)}.{safe(event.modality)}", "event", color)
-    roles = "".join(f"  {safe(a.role)}={_isolated(a.entity.name)}" for a in event.arguments)
-    return f"  * {label} {_isolated(event.trigger)}{roles}"
+def _fill(chunks: list[_Chunk], width: int, color: bool, indent: int = 0) -> list[str]:
+    """Lines of at most `width` cells, broken between chunks; all but the first are indented. Lines of the text
+    itself, which have no indent, get a right-to-left mark where they are Arabic and happen to begin with Latin."""
+    lines: list[list[_Chunk]] = []
+    room = 0
+    for chunk in chunks:
+        size = sum(look.columns(text) for text, _ in chunk) + 1
+        if not lines or size > room:
+            lines.append([[(" " * (indent - 1), "")]] if lines and indent else [])
+            room = width + 1 - (indent if len(lines) > 1 else 0)
+        lines[-1].append(chunk)
+        room -= size
+    out = []
+    for line in lines:
+        kinds = [unicodedata.bidirectional(c) for chunk in line for text, _ in chunk for c in text]
+        strong = [kind for kind in kinds if kind in ("L", *look.RTL)]
+        turn = "\u200f" if not indent and "L" in strong[:1] and any(kind in look.RTL for kind in strong) else ""
+        out.append(turn + " ".join("".join(look.paint(*p) if color else p[0] for p in chunk) for chunk in line))
+    return out

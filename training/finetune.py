@@ -211,6 +211,7 @@ def train(config: FinetuneConfig) -> None:
         lr_scheduler_type="cosine",
         warmup_steps=config.warmup,
         bf16=config.bf16,
+        use_cpu=not torch.cuda.is_available(),
         logging_steps=50,
         save_strategy="no",
         report_to=[],
