@@ -116,7 +116,7 @@ def open_folder(path: Path) -> Folder:
         hint = f" ({', '.join(other)} may run code when opened: convert it to safetensors)" if other else ""
         raise ModelError(f"{path / WEIGHTS} is missing: a model folder needs its weights{hint}")
     check_files(path, config, (TOKENIZER,))
-    return Folder(path, encoder, config, *_tokenizer(path, encoder))
+    return Folder(path, encoder, config, *read_tokenizer(path / TOKENIZER, encoder.get("vocab_size")))
 
 
 def _model_config(block: dict[str, Any], path: Path) -> ModelConfig:
@@ -140,14 +140,14 @@ def check_files(path: Path, config: ModelConfig, names: tuple[str, ...]) -> None
             raise ModelError(f"{path / name} is damaged or of another model (its sha256 differs): copy it again")
 
 
-def _tokenizer(path: Path, encoder: dict[str, Any]) -> tuple[Tokenizer, Special]:
-    file = path / TOKENIZER
+def read_tokenizer(file: Path, size: int | None) -> tuple[Tokenizer, Special]:
+    """The tokenizer of a file and its special tokens; `size` is the vocabulary that the model was built for."""
     try:
         tokenizer = Tokenizer.from_file(str(file))
     except Exception as error:  # the Rust side raises a bare Exception
         raise ModelError(f"{file} cannot be read ({error}): copy it again") from error
-    size, largest = encoder.get("vocab_size"), tokenizer.get_vocab_size()
-    if isinstance(size, int) and largest > size:
+    largest = tokenizer.get_vocab_size()
+    if size is not None and largest > size:
         raise ModelError(f"{file} has {largest} tokens, the model {size}: it is the tokenizer of another model")
     found = [next((tokenizer.token_to_id(n) for n in names if n in tokenizer.get_vocab()), None) for names in _SPECIAL]
     if None in found:

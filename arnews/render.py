@@ -8,7 +8,6 @@ Knows nothing of models, files or how the spans were found; labels that the sche
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
@@ -122,17 +121,14 @@ class _Paragraphs:
             title = f"{of.type} ({of.modality})"
         else:
             kinds = ["e", look.group(of.label), *(f"a{n}" for n in self.taking_part.get((paragraph, of), []))]
-            kinds += ["i"] if self._apart(mark) else []
+            before, after = self.text[max(mark.start - 1, 0) : mark.start], self.text[mark.end : mark.end + 1]
+            if not before.isalpha():
+                # Only at a word's edge may a box have padding or a direction of its own: both part joined letters.
+                apart = not after.isalpha() and look.has_latin(self.text[mark.start : mark.end])
+                kinds += ["s", "i"] if apart else ["s"]
             title = f"{of.label}: {of.name or of.text}"
         score = f" {of.score:.2f}" if of.score < 1 else ""
         return f'<span class="{" ".join(kinds)}" title="{_html(title + score)}">'
-
-    def _apart(self, mark: _Mark) -> bool:
-        """Whether a span needs its own direction: Latin letters would draw it to Latin around it, out of its box.
-        Not inside a word, where that would part letters that join."""
-        before, after = self.text[max(mark.start - 1, 0) : mark.start], self.text[mark.end : mark.end + 1]
-        latin = any(unicodedata.bidirectional(c) == "L" for c in self.text[mark.start : mark.end])
-        return latin and not before.isalpha() and not after.isalpha()
 
     def _list(self, paragraph: int) -> str:
         items = (_item(event, number) for number, event in enumerate(self.events[paragraph]))
@@ -146,11 +142,12 @@ def _item(event: Event, number: int) -> str:
         f"<bdi>{_html(a.entity.name or a.entity.text)}</bdi></li>"
         for a in event.arguments
     )
+    kind = look.modality(event.modality)
     return (
-        f'<li class="{look.modality(event.modality)} w{number}" tabindex="0"><bdi class="t {look.modality(event.modality)}">'
-        f'{_html(event.trigger)}</bdi><bdi class="k" title="{_known(tags.events, event.type)}">{_html(event.type)}'
-        f'</bdi><bdi class="m" title="{_known(tags.modalities, event.modality)}">{_html(event.modality)}</bdi>'
-        + (f"<ul>{roles}</ul></li>" if roles else "</li>")
+        f'<li class="{kind} w{number}" tabindex="0"><bdi class="t {kind}">{_html(event.trigger)}</bdi>'
+        f'<bdi class="k" title="{_known(tags.events, event.type)}">{_html(event.type)}</bdi>'
+        f'<bdi class="m" title="{_known(tags.modalities, event.modality)}">{_html(event.modality)}</bdi>'
+        f"{f'<ul>{roles}</ul>' if roles else ''}</li>"
     )
 
 
@@ -235,15 +232,12 @@ def terminal(document: Document, *, color: bool, width: int = 100) -> str:
     events: list[list[str]] = [[] for _ in sections]
     for event in sorted(document.events, key=lambda e: (e.start, e.end)):
         head = [("  * ", ""), (_tag(event), "event"), (" " + look.isolated(event.trigger), "")]
-        roles = [
-            [(f"{look.one_line(a.role)}=", "dim"), (look.isolated(a.entity.name or a.entity.text), "")]
-            for a in event.arguments
-        ]
+        named = [(look.one_line(a.role), look.isolated(a.entity.name or a.entity.text)) for a in event.arguments]
+        roles = [[(f"{role}=", "dim"), (name, "")] for role, name in named]
         events[bisect_right(cuts, event.start)] += _fill([head, *roles], width, color, indent=6)
     out = [line for words, below in zip(sections, events, strict=True) for line in _fill(words, width, color) + below]
-    names = Counter(
-        (e.label, look.isolated(e.name or e.text)) for e in sorted(document.entities, key=lambda e: (e.start, -e.end))
-    )
+    entities = sorted(document.entities, key=lambda e: (e.start, -e.end))
+    names = Counter((e.label, look.isolated(e.name or e.text)) for e in entities)
     out += [""] if names else []
     for label in _ordered((label for label, _ in names), schema().entities):
         row = [f"{name} ×{n}" if n > 1 else name for (of, name), n in names.items() if of == label]
@@ -296,8 +290,6 @@ def _fill(chunks: list[_Chunk], width: int, color: bool, indent: int = 0) -> lis
         room -= size
     out = []
     for line in lines:
-        kinds = [unicodedata.bidirectional(c) for chunk in line for text, _ in chunk for c in text]
-        strong = [kind for kind in kinds if kind in ("L", *look.RTL)]
-        turn = "\u200f" if not indent and "L" in strong[:1] and any(kind in look.RTL for kind in strong) else ""
+        turn = "" if indent else look.turn("".join(text for chunk in line for text, _ in chunk))
         out.append(turn + " ".join("".join(look.paint(*p) if color else p[0] for p in chunk) for chunk in line))
     return out

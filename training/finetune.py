@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
@@ -26,7 +25,7 @@ from transformers import Trainer, TrainingArguments, set_seed
 from arnews.datasets import LabelledDocument, corpus, read_conll, read_marked
 from arnews.encode import WordEncoder
 from arnews.evaluate import evaluate
-from arnews.folder import TOKENIZER, ModelConfig, open_folder
+from arnews.folder import TOKENIZER, ModelConfig, read_tokenizer
 from arnews.model import NewsModel, load_encoder
 from arnews.schema import schema
 from arnews.tagger import Tagger
@@ -192,10 +191,8 @@ def train(config: FinetuneConfig) -> None:
     encoder = load_encoder(config.encoder)
     tokenizer_file = Path(config.encoder) / TOKENIZER
     model = NewsModel(encoder, labels)
-    output.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(output / "start", tokenizer_file)
-    special = open_folder(output / "start").special
-    encode = WordEncoder(Tokenizer.from_file(str(tokenizer_file)))
+    tokenizer, special = read_tokenizer(tokenizer_file, encoder.config.vocab_size)
+    encode = WordEncoder(tokenizer)
     once = {id(d): d for documents in training for d in documents}
     made = {key: examples(d, encode, labels) for key, d in once.items()}
     items = in_order([[e for d in documents for e in made[id(d)]] for documents in training], config)
