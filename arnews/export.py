@@ -103,9 +103,9 @@ def write_graphs(model: NewsModel, folder: Path) -> None:
     batch, length, words = dim("batch", min=1), dim("length", min=4, max=8192), dim("words", min=1)
     ids, mask = torch.ones(2, 16, dtype=torch.long), torch.ones(2, 16, dtype=torch.long)
     mask[1, 10:] = 0  # with a full mask the tracer leaves the masking out
-    first = torch.tensor([1, 2, 17])
+    first, last = torch.tensor([1, 2, 17]), torch.tensor([1, 3, 18])  # one tensor given twice would become one input
     program = torch.onnx.export(
-        model, (ids, mask, first, first), dynamo=True, opset_version=OPSET, verbose=False,
+        model, (ids, mask, first, last), dynamo=True, opset_version=OPSET, verbose=False,
         input_names=["ids", "mask", "first", "last"],
         output_names=["entity", "trigger", "modality", "proclitic", "hidden"],
         dynamic_shapes=({0: batch, 1: length}, {0: batch, 1: length}, {0: words}, {0: words}),
@@ -113,7 +113,7 @@ def write_graphs(model: NewsModel, folder: Path) -> None:
     _save(program, folder / GRAPH)
     pairs = dim("pairs", min=1)
     vectors = [torch.zeros(3, model.encoder.config.hidden_size) for _ in range(3)]
-    numbers = [torch.zeros(3, dtype=torch.long) for _ in range(3)]  # one tensor given twice would become one input
+    numbers = [torch.zeros(3, dtype=torch.long) for _ in range(3)]
     program = torch.onnx.export(
         _Links(model), (*vectors, *numbers), dynamo=True, opset_version=OPSET,
         verbose=False, input_names=["trigger", "first", "last", "kind", "label", "distance"], output_names=["roles"],
@@ -136,15 +136,16 @@ def check_parity(model: NewsModel, folder: Path, vocabulary: int) -> float:
     for rows, length in SHAPES:
         ids = rng.integers(0, vocabulary, (rows, length))
         mask = (np.arange(length) < rng.integers(4, length + 1, (rows, 1))).astype(np.int64)
-        first = np.flatnonzero(mask.ravel())
-        feeds = {"ids": ids, "mask": mask, "first": first, "last": first}
+        read = np.flatnonzero(mask.ravel())
+        first, last = read[:-2], read[2:]  # every input of its own, so that one that the graph lost is seen
+        feeds = {"ids": ids, "mask": mask, "first": first, "last": last}
         with torch.inference_mode():
             expected = [part.numpy() for part in model(*map(torch.from_numpy, feeds.values()))]
         worst = max(worst, *(_difference(a, b) for a, b in zip(graph.run(None, feeds), expected, strict=True)))
         hidden = expected[-1][:rows]
         sizes = (len(model.config.events), len(model.config.entities), DISTANCES)
         numbers = [rng.integers(0, size, len(hidden)) for size in sizes]
-        inputs = [hidden, hidden[::-1].copy(), hidden, *numbers]
+        inputs = [hidden, hidden[::-1].copy(), np.roll(hidden, 1, axis=0), *numbers]
         with torch.inference_mode():
             roles = model.links(*map(torch.from_numpy, inputs)).numpy()
         names = ("trigger", "first", "last", "kind", "label", "distance")
