@@ -98,7 +98,7 @@ def card(
         "## Limits",
         "",
         "Trained on news: dialect, poetry and chat are read badly. Rare event types and labels have few examples, see "
-        "the scores. The shipped corpus is synthetic text: scores on it are higher than on real pages. The model "
+        "the scores. The shipped corpus is synthetic text: go by the scores on real news. The model "
         "reports what a text says, not what is true.",
         "",
     ]
