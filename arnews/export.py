@@ -161,8 +161,8 @@ def _difference(left: np.ndarray, right: np.ndarray) -> float:
 
 def quantize(path: Path) -> None:
     """Weights to int8 in blocks of 32 (blocks of 128 cost half a point of F1), multiplied with activations that each
-    row quantises by itself, so that a text gets the same answer in any batch (the usual dynamic quantisation scales the whole batch at once: measured, the
-    same text's vectors then differ by up to 0.05 between batches)."""
+    row quantises by itself, so that a text gets the same answer in any batch. The usual dynamic quantisation scales
+    the whole batch at once: the same text's vectors then differed by up to 0.05 between batches."""
     embedded = path.with_suffix(".embedded.onnx")
     quantize_dynamic(path, embedded, per_channel=False, weight_type=QuantType.QInt8, op_types_to_quantize=["Gather"])
     blocks = DefaultWeightOnlyQuantConfig(block_size=32, is_symmetric=True, accuracy_level=4, bits=8)
