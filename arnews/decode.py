@@ -18,6 +18,9 @@ from arnews.runtime import Pairs, Runtime, WordLogits
 from arnews.schema import schema
 from arnews.text import Text, restore_alef
 
+# Marks that no span starts or ends on; %, $, #, @ and a minus before a number belong to spans.
+_NOT_FIRST = frozenset("،؛:.!؟?,;)]}\"'/|…")
+_NOT_LAST = frozenset("،؛:.!؟?,;([{\"'/|…-")
 # Pairs of a trigger and an entity are scored this many at a time, which bounds the memory of hostile texts.
 PAIR_CHUNK = 8192
 
@@ -129,6 +132,21 @@ def nested(spans: Spans) -> np.ndarray:
     return np.array([row for row in kept if row not in dropped], dtype=np.int64)
 
 
+def trimmed(spans: Spans, texts: Sequence[ReadText]) -> Spans:
+    """The spans without the marks that they start or end on; what is nothing but marks is dropped."""
+    marks = [(t.text.clean[a] if b - a == 1 else "") for t in texts for a, b in t.words]
+    first, last = spans.first.tolist(), spans.last.tolist()
+    for i in range(len(spans)):
+        while first[i] < last[i] and marks[last[i] - 1] in _NOT_LAST:
+            last[i] -= 1
+        while first[i] < last[i] and marks[first[i]] in _NOT_FIRST:
+            first[i] += 1
+    start, stop = np.array(first, dtype=np.int64), np.array(last, dtype=np.int64)
+    kept = np.flatnonzero(start < stop)
+    cut = np.where(start == spans.first, spans.cut, 0)  # the letters to cut were those of the first word
+    return Spans(start, stop, spans.kind, spans.score, cut).take(kept)
+
+
 def pair_up(entities: Spans, triggers: Spans, breaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """The rows of every trigger with every entity of its sentence: two arrays of one length."""
     sentence = np.cumsum(breaks)
@@ -176,7 +194,7 @@ def decode(
     """The documents of some texts whose words stand in one row. `read`: (words,) bool, which of them the model has
     read. `given_triggers` replaces the triggers found, to measure modality and arguments by themselves."""
     breaks = sentence_breaks(texts)
-    entities, triggers = find_spans(logits, breaks, config)
+    entities, triggers = (trimmed(spans, texts) for spans in find_spans(logits, breaks, config))
     if given_triggers is not None:
         triggers = given_triggers
     entities = entities.take(nested(entities))
