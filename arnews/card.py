@@ -5,6 +5,7 @@ Takes what training recorded and what `arnews.evaluate` measured; gives Markdown
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -53,6 +54,8 @@ def card(
 ) -> str:  # fmt: skip
     """The card of a model: `training` is the recorded config, `scores` an evaluation for each data set, `figures`
     what the export measured."""
+    pretraining = training.get("pretraining", {})
+    tokens = [pretraining.get(key, 0) for key in ("steps", "batch_size", "sequence_length")]
     sets = sorted({item["format"] for item in training["data"]})
     lines = [
         "---",
@@ -82,7 +85,8 @@ def card(
         "",
         *(f"- {LICENCES[name]}" for name in sets),
         "",
-        f"The encoder was pretrained with masked words on {PRETRAINING}.",
+        f"The encoder was pretrained with masked words on {PRETRAINING}; "
+        f"it saw {math.prod(tokens) / 1e6:.1f} M tokens.",
         "",
         "## How it was made",
         "",
@@ -91,8 +95,12 @@ def card(
         "",
         "| key | value |",
         "|---|---|",
-        *(f"| {key} | {value} |" for key, value in training.items() if key not in ("data", "output", "encoder")),
-        *(f"| pretraining: {key} | {value} |" for key, value in training.get("pretraining", {}).items()),
+        *(
+            f"| {key} | {value} |"
+            for key, value in training.items()
+            if key not in ("data", "output", "encoder", "pretraining")
+        ),
+        *(f"| pretraining: {key} | {value} |" for key, value in pretraining.items()),
         *(f"| export: {key} | {value:.2g} |" for key, value in figures.items()),
         "",
         "## Limits",

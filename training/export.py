@@ -42,7 +42,8 @@ def main(config: ExportConfig) -> None:
     if config.real_news:
         unseen = [d for d in read_marked(Path(config.real_news)) if held_out(d.id)]
         scores = {"real news, held out": evaluate(tagger, unseen)} | scores
-    training = json.loads((run / "scores.json").read_text(encoding="utf-8"))["config"]
+    record = json.loads((run / "scores.json").read_text(encoding="utf-8"))
+    training = record["config"] | {"pretraining": record["pretraining"]}
     commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     text = card(config.title, training, scores, figures, commit=commit or "unknown", version=arnews.__version__)
     (output / "README.md").write_text(text, encoding="utf-8")

@@ -178,6 +178,15 @@ def parameter_groups(model: NewsModel, config: FinetuneConfig) -> list[dict[str,
     return [{"params": p, "lr": rate, "weight_decay": decay} for (rate, decay), p in groups.items()]
 
 
+def pretraining(config: FinetuneConfig) -> dict[str, Any]:
+    """What `training.pretrain` recorded of the encoder, without its paths; nothing for an encoder from elsewhere."""
+    path = Path(config.encoder) / "pretraining.json"
+    if not path.exists():
+        return {}
+    recorded = json.loads(path.read_text(encoding="utf-8"))
+    return {key: value for key, value in recorded.items() if key not in ("texts", "output")}
+
+
 def train(config: FinetuneConfig) -> None:
     """Train, save the folder, score it on every dev set."""
     set_seed(config.seed)
@@ -224,7 +233,7 @@ def train(config: FinetuneConfig) -> None:
         model.save_pretrained(output / "model", tokenizer_file, half=config.half)
         tagger = Tagger(output / "model", dtype="fp32")
         scores = {name: evaluate(tagger, documents) for name, documents in dev.items() if documents}
-        record = {"config": dataclasses.asdict(config), "scores": scores}
+        record = {"config": dataclasses.asdict(config), "pretraining": pretraining(config), "scores": scores}
         (output / "scores.json").write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
         for name, report in scores.items():
             print(name, {k: v["f1"] if isinstance(v, dict) and "f1" in v else v for k, v in report.items()
