@@ -16,7 +16,7 @@ from arnews.document import Argument, Document, Entity, Event
 from arnews.folder import ModelConfig
 from arnews.runtime import Pairs, Runtime, WordLogits
 from arnews.schema import schema
-from arnews.text import Text, restore_alef
+from arnews.text import Text, proclitic_length, restore_alef
 
 # Marks that no span starts or ends on; %, $, #, @ and a minus before a number belong to spans.
 _NOT_FIRST = frozenset("،؛:.!؟?,;)]}\"'/|…")
@@ -82,8 +82,8 @@ def sentence_breaks(texts: Sequence[ReadText]) -> np.ndarray:
     return breaks
 
 
-def find_spans(logits: WordLogits, breaks: np.ndarray, config: ModelConfig) -> tuple[Spans, Spans]:
-    """The entity spans of all layers and the trigger spans, with scores and letters to cut."""
+def find_spans(logits: WordLogits, breaks: np.ndarray, cuts: np.ndarray, config: ModelConfig) -> tuple[Spans, Spans]:
+    """The entity spans of all layers and the trigger spans, with scores; `cuts`: letters to cut of each word."""
     words = len(breaks)
     layers = softmax(logits.entity.reshape(words, len(config.entities), 3))
     tags = legal_tags(np.log(layers + 1e-30), breaks)
@@ -98,10 +98,9 @@ def find_spans(logits: WordLogits, breaks: np.ndarray, config: ModelConfig) -> t
     chosen = np.take_along_axis(kinds, trigger_tags[:, None], axis=1)
     trigger_score = _means(chosen, triggers[:, 0], triggers[:, 1], np.zeros(len(triggers), dtype=np.int64))
 
-    cut = logits.proclitic.argmax(axis=1) if words else np.zeros(0, dtype=np.int64)
     return (
-        Spans(entities[:, 0], entities[:, 1], entities[:, 2], entity_score, cut[entities[:, 0]]),
-        Spans(triggers[:, 0], triggers[:, 1], triggers[:, 2], trigger_score, cut[triggers[:, 0]]),
+        Spans(entities[:, 0], entities[:, 1], entities[:, 2], entity_score, cuts[entities[:, 0]]),
+        Spans(triggers[:, 0], triggers[:, 1], triggers[:, 2], trigger_score, cuts[triggers[:, 0]]),
     )
 
 
@@ -132,8 +131,11 @@ def nested(spans: Spans) -> np.ndarray:
     return np.array([row for row in kept if row not in dropped], dtype=np.int64)
 
 
-def trimmed(spans: Spans, texts: Sequence[ReadText]) -> Spans:
-    """The spans without the marks that they start or end on; what is nothing but marks is dropped."""
+def trimmed(spans: Spans, texts: Sequence[ReadText], cuts: np.ndarray) -> Spans:
+    """The spans without the marks that they start or end on; what is nothing but marks is dropped.
+
+    `cuts`: (words,) letters to cut of each word, so that spans which start on one word lose the same letters.
+    """
     marks = [(t.text.clean[a] if b - a == 1 else "") for t in texts for a, b in t.words]
     first, last = spans.first.tolist(), spans.last.tolist()
     for i in range(len(spans)):
@@ -143,8 +145,8 @@ def trimmed(spans: Spans, texts: Sequence[ReadText]) -> Spans:
             first[i] += 1
     start, stop = np.array(first, dtype=np.int64), np.array(last, dtype=np.int64)
     kept = np.flatnonzero(start < stop)
-    cut = np.where(start == spans.first, spans.cut, 0)  # the letters to cut were those of the first word
-    return Spans(start, stop, spans.kind, spans.score, cut).take(kept)
+    start, stop = start[kept], stop[kept]
+    return Spans(start, stop, spans.kind[kept], spans.score[kept], cuts[start])
 
 
 def pair_up(entities: Spans, triggers: Spans, breaks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -194,7 +196,8 @@ def decode(
     """The documents of some texts whose words stand in one row. `read`: (words,) bool, which of them the model has
     read. `given_triggers` replaces the triggers found, to measure modality and arguments by themselves."""
     breaks = sentence_breaks(texts)
-    entities, triggers = (trimmed(spans, texts) for spans in find_spans(logits, breaks, config))
+    cuts = logits.proclitic.argmax(axis=1) if len(breaks) else np.zeros(0, dtype=np.int64)
+    entities, triggers = (trimmed(spans, texts, cuts) for spans in find_spans(logits, breaks, cuts, config))
     if given_triggers is not None:
         triggers = given_triggers
     entities = entities.take(nested(entities))
@@ -257,8 +260,11 @@ def _locate(texts: Sequence[ReadText], spans: Spans) -> list[tuple[str, int, int
         text, words = texts[i].text, texts[i].words
         base = int(edges[i])
         word, (start, end) = words[first - base][0], (words[first - base][0], words[last - 1 - base][1])
-        if cut and cut < words[first - base][1] - word and text.clean[word : word + cut] in proclitics:
-            start += cut
+        surface = text.clean[word : words[first - base][1]]
+        if not cut or cut >= len(surface) or surface[:cut] not in proclitics:
+            # The model sees none: known names still show theirs, and only ل before the article is written لل.
+            cut = proclitic_length(surface) or int(surface.startswith("لل") and len(surface) > 3)
+        start += cut
         name = restore_alef(" ".join(text.clean[start:end].split()), text.clean[word:start])
         raw_start, raw_end = text.to_raw(start, end)
         out.append((text.raw[raw_start:raw_end], raw_start, raw_end, name))
