@@ -74,9 +74,9 @@ def make_model(folder: Path, *, seed: int = 0) -> Path:
 
     torch.manual_seed(seed)
     tokenizer = make_tokenizer(folder.parent / f"{folder.name}-tokenizer.json")
-    size = Tokenizer.from_file(str(tokenizer)).get_vocab_size()
     shape = RoFormerConfig(
-        vocab_size=size, embedding_size=16, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
+        vocab_size=300,  # what was asked for: how many tokens training finds differs by a few
+        embedding_size=16, hidden_size=32, num_hidden_layers=1, num_attention_heads=2,
         intermediate_size=32, max_position_embeddings=128,
     )  # fmt: skip
     model = NewsModel(RoFormerModel(shape), model_config(link_size=8))
