@@ -14,12 +14,14 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from arnews.document import Argument, Document, Entity, Event
     from arnews.errors import ArnewsError, ConfigError, ExtraMissing, FormatError, ModelError
+    from arnews.features import load_dataset
     from arnews.tagger import Tagger
 
 __version__ = "0.1.0"
 
 _HOMES = {
     "Tagger": "tagger",
+    "load_dataset": "features",
     "Document": "document",
     "Entity": "document",
     "Event": "document",
@@ -32,7 +34,7 @@ _HOMES = {
 }
 __all__ = [
     "Argument", "ArnewsError", "ConfigError", "Document", "Entity", "Event", "ExtraMissing", "FormatError",
-    "ModelError", "Tagger",
+    "ModelError", "Tagger", "load_dataset",
 ]  # fmt: skip
 
 

@@ -253,13 +253,48 @@ def validate(files: Annotated[list[Path], typer.Argument(help="Files or folders 
 @data_app.command()
 def stats(
     files: Annotated[list[Path] | None, typer.Argument(help="Files or folders in the corpus markup.")] = None,
+    compare: Annotated[Path | None, typer.Option(help="Raw text to measure beside, .xz or not.")] = None,
 ) -> None:
-    """Print counts of the shipped corpus by split, or of given files, as Markdown tables."""
+    """Print counts and variety of the shipped corpus by split, or of given files, as Markdown tables."""
     from arnews.datasets import SPLITS, corpus, read_marked
     from arnews.stats import tables
+    from arnews.variety import read_raw, variety_tables
 
     with errors_as_lines(), sink(None) as out:
-        out.write(tables({str(f): read_marked(f) for f in files} if files else {s: corpus(s) for s in SPLITS}))
+        splits = {str(f): read_marked(f) for f in files} if files else {s: corpus(s) for s in SPLITS}
+        out.write(tables(splits))
+        out.write("\n" + variety_tables(splits, read_raw(compare) if compare else ()))
+
+
+@data_app.command()
+def consistency(
+    files: Annotated[list[Path] | None, typer.Argument(help="Files or folders; else the shipped corpus.")] = None,
+) -> None:
+    """Print every surface that has several labels, or a label in one place and none in another."""
+    from arnews.consistency import lines, report
+    from arnews.datasets import CORPUS, read_marked
+
+    with errors_as_lines(), sink(None) as out:
+        entities, triggers = report([d for path in files or [CORPUS] for d in read_marked(path)])
+        out.write("\n".join(["entities", *lines(entities), "", "triggers", *lines(triggers), ""]))
+
+
+@data_app.command()
+def agree(
+    first: Annotated[Path, typer.Argument(help="A file or folder in the corpus markup.")],
+    second: Annotated[Path, typer.Argument(help="The same documents, annotated by somebody else.")],
+    differences: Annotated[bool, typer.Option(help="Also print every mark that only one has.")] = False,
+) -> None:
+    """Print how far two annotations of the same documents agree."""
+    from arnews.agreement import agreement, pairs
+    from arnews.agreement import differences as all_differences
+    from arnews.datasets import read_marked
+
+    with errors_as_lines(), sink(None) as out:
+        documents = pairs(read_marked(first), read_marked(second))
+        out.writelines(f"{key:<14} {value}\n" for key, value in agreement(documents).items())
+        if differences:
+            out.writelines(f"{line}\n" for line in all_differences(documents))
 
 
 @data_app.command()

@@ -33,10 +33,12 @@ class Label:
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """How the labels of a public data set read in ours (empty: no counterpart; several: any of them)."""
+    """How the labels of a public data set read in ours (empty: none of ours, or unknown which; several: any of them).
+    `ignores`: parts of spans that have no meaning of their own."""
 
     annotates: tuple[str, ...]
     labels: dict[str, tuple[str, ...]]
+    ignores: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,7 @@ def schema() -> Schema:
         sources[name] = Source(
             annotates=tuple(entry["annotates"]),
             labels={theirs: tuple(o for o in ours if o) for theirs, ours in labels.items()},
+            ignores=tuple(entry.get("ignores", ())),
         )
     return Schema(
         entities=_labels(raw["entities"]),

@@ -4,7 +4,8 @@ import itertools
 
 import pytest
 
-from arnews.datasets import CORPUS, SPLITS, corpus, gold_document, read_conll
+from arnews.conll import read_conll
+from arnews.datasets import CORPUS, SPLITS, corpus, gold_document
 from arnews.markup import read_file, read_folder, write
 from arnews.schema import schema
 from arnews.stats import counts, tables, totals

@@ -22,7 +22,8 @@ from torch.nn.functional import cross_entropy
 from torch.utils.data import Dataset
 from transformers import Trainer, TrainingArguments, set_seed
 
-from arnews.datasets import LabelledDocument, corpus, read_conll, read_marked
+from arnews.conll import read_conll
+from arnews.datasets import LabelledDocument, corpus, read_marked
 from arnews.encode import WordEncoder
 from arnews.evaluate import evaluate
 from arnews.folder import TOKENIZER, ModelConfig, read_tokenizer

@@ -57,6 +57,7 @@ class PretrainConfig:
     accumulate: int = field(default=1, metadata={"low": 1})  # a step's batch is computed in this many parts
     steps: int = field(default=1000, metadata={"low": 1})
     warmup: int = 200
+    decay: int = 250  # the last steps, over which the rate falls to a hundredth; a run can be lengthened before them
     learning_rate: float = 1e-3
     weight_decay: float = 0.01
     clip: float = 1.0
@@ -152,11 +153,11 @@ class Masker:
 
 
 def learning_rate(config: PretrainConfig, step: int) -> float:
-    """Linear warm-up, then cosine decay to a hundredth."""
+    """Linear warm-up, a constant rate, and at the end a fall to a hundredth along 1 - sqrt (Hägele et al., 2024)."""
     if step < config.warmup:
         return config.learning_rate * (step + 1) / config.warmup
-    done = (step - config.warmup) / max(1, config.steps - config.warmup)
-    return config.learning_rate * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done)))
+    done = max(0.0, 1 - (config.steps - step) / max(1, config.decay))
+    return config.learning_rate * max(0.01, 1 - math.sqrt(done))
 
 
 def save_checkpoint(folder: Path, step: int, model: PreTrainedModel, optimizer: torch.optim.Optimizer) -> None:

@@ -1,0 +1,90 @@
+"""Surfaces that are not marked alike everywhere.
+
+Takes labelled documents; gives for each such surface how often it has which label, and how often none. What stands in
+the report is not always wrong: `الأهرام` is a paper and a place. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from arnews.datasets import LabelledDocument
+from arnews.document import Document
+from arnews.schema import schema
+from arnews.text import clean
+
+NONE = "none"
+NESTING = ("OCC", "ORG", "FAC", "EVENT", "LAW", "PRODUCT")  # the names inside these are marked too
+
+
+@dataclass(slots=True)
+class Use:
+    """How a surface is marked: how often, and in which documents (three at most are kept) under each label."""
+
+    counts: Counter[str] = field(default_factory=Counter)
+    where: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def add(self, label: str, document: str) -> None:
+        self.counts[label] += 1
+        if len(self.where[label]) < 3 and document not in self.where[label]:
+            self.where[label].append(document)
+
+
+def report(documents: Sequence[LabelledDocument]) -> tuple[list[tuple[str, Use]], list[tuple[str, Use]]]:
+    """The surfaces of entities, and of triggers, that have several labels, or a label here and none there; those with
+    the most occurrences first. An occurrence inside a longer name is `in ORG`, not `none`."""
+    return _report(documents, events=False), _report(documents, events=True)
+
+
+def _report(documents: Sequence[LabelledDocument], events: bool) -> list[tuple[str, Use]]:
+    uses: dict[str, Use] = defaultdict(Use)
+    for item in documents:
+        for surface, label, _, _ in _marks(item.document, events):
+            uses[surface].add(label, item.id)
+    lengths = {len(surface.split()) for surface in uses}
+    for item in documents:
+        marked = {(start, end) for _, _, start, end in _marks(item.document, events)}
+        for surface, start, end in _occurrences(item.document, lengths):
+            if surface in uses and (start, end) not in marked:
+                inside = [e.label for e in item.document.entities if e.start <= start and end <= e.end]
+                if not inside:
+                    uses[surface].add(NONE, item.id)
+                elif inside[-1] in NESTING and not events:
+                    uses[surface].add(f"in {inside[-1]}", item.id)
+    found = [(surface, use) for surface, use in uses.items() if len(use.counts) > 1]
+    return sorted(found, key=lambda pair: (-pair[1].counts.total(), pair[0]))
+
+
+def _marks(document: Document, events: bool) -> Iterator[tuple[str, str, int, int]]:
+    if events:
+        for event in document.events:
+            yield " ".join(clean(event.trigger).clean.split()), event.type, event.start, event.end
+    else:
+        for entity in document.entities:
+            yield " ".join(clean(entity.text).clean.split()), entity.label, entity.start, entity.end
+
+
+def _occurrences(document: Document, lengths: set[int]) -> Iterator[tuple[str, int, int]]:
+    """Every run of so many words, also without the first one's proclitic, with its raw offsets."""
+    text = clean(document.text)
+    words = text.words()
+    for i, (start, _) in enumerate(words):
+        for length in lengths:
+            if i + length > len(words):
+                continue
+            end = words[i + length - 1][1]
+            surface = text.clean[start:end]
+            if "\n" in surface or len(surface.split()) != length:
+                continue
+            for proclitic in ("", *schema().proclitics):
+                if surface.startswith(proclitic):
+                    yield surface[len(proclitic) :], *text.to_raw(start + len(proclitic), end)
+
+
+def lines(uses: Sequence[tuple[str, Use]]) -> Iterator[str]:
+    """One line a surface: its labels with their counts and some documents."""
+    for surface, use in uses:
+        parts = (f"{label} {n} ({', '.join(use.where[label])})" for label, n in use.counts.most_common())
+        yield f"{surface}: {'; '.join(parts)}"
