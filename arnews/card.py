@@ -6,8 +6,11 @@ Takes what training recorded and what `arnews.evaluate` measured; gives Markdown
 from __future__ import annotations
 
 import math
+import subprocess
 from collections.abc import Mapping
 from typing import Any
+
+from arnews import __version__
 
 LICENCES = {
     "arnews": "the shipped corpus, CC BY 4.0, synthetic text",
@@ -20,6 +23,15 @@ PRETRAINING = (
     "newspapers of about 20 Arab countries (no licence stated), Al Mayadeen 2023-24 (scraped), ANT v1.1 Tunisian radio "
     "news (Apache-2.0), SaudiNewsNet 2015 (CC BY-NC-SA 4.0), Arabic Wikipedia 2017 (CC BY-SA 3.0); 16.8 M words"
 )
+
+
+def commit() -> str:
+    """The commit of the source tree that one stands in, `unknown` outside of one."""
+    try:
+        done = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    except OSError:
+        return "unknown"
+    return done.stdout.strip() or "unknown"
 
 
 def _row(name: str, part: Any) -> str:
@@ -49,9 +61,8 @@ def score_table(report: Mapping[str, Any]) -> str:
 
 
 def card(
-    title: str, training: Mapping[str, Any], scores: Mapping[str, Mapping[str, Any]], figures: Mapping[str, float], *,
-    commit: str, version: str,
-) -> str:  # fmt: skip
+    title: str, training: Mapping[str, Any], scores: Mapping[str, Mapping[str, Any]], figures: Mapping[str, float]
+) -> str:
     """The card of a model: `training` is the recorded config, `scores` an evaluation for each data set, `figures`
     what the export measured."""
     pretraining = training.get("pretraining", {})
@@ -90,7 +101,7 @@ def card(
         "",
         "## How it was made",
         "",
-        f"arnews {version}, commit `{commit}`. Pretraining: `training/pretrain.py`; fine-tuning: "
+        f"arnews {__version__}, commit `{commit()}`. Pretraining: `training/pretrain.py`; fine-tuning: "
         "`training/finetune.py`; export: `training/export.py`.",
         "",
         "| key | value |",

@@ -16,6 +16,7 @@ from arnews.schema import schema
 from arnews.text import clean
 
 NONE = "none"
+NESTED = ("GPE", "LOC", "NORP", "PERS", "ORDINAL")
 NESTING = ("OCC", "ORG", "FAC", "EVENT", "LAW", "PRODUCT")  # the names inside these are marked too
 
 
@@ -53,8 +54,14 @@ def _report(documents: Sequence[LabelledDocument], events: bool) -> list[tuple[s
                     uses[surface].add(NONE, item.id)
                 elif inside[-1] in NESTING and not events:
                     uses[surface].add(f"in {inside[-1]}", item.id)
-    found = [(surface, use) for surface, use in uses.items() if len(use.counts) > 1]
+    found = [(surface, use) for surface, use in uses.items() if _differs(use)]
     return sorted(found, key=lambda pair: (-pair[1].counts.total(), pair[0]))
+
+
+def _differs(use: Use) -> bool:
+    """Whether a surface has several labels, or stands without its own where that should be: also inside a name."""
+    label = use.counts.most_common(1)[0][0]
+    return sum(not key.startswith("in ") for key in use.counts) > 1 or (len(use.counts) > 1 and label in NESTED)
 
 
 def _marks(document: Document, events: bool) -> Iterator[tuple[str, str, int, int]]:

@@ -84,24 +84,28 @@ def sentence_breaks(texts: Sequence[ReadText]) -> np.ndarray:
 
 def find_spans(logits: WordLogits, breaks: np.ndarray, cuts: np.ndarray, config: ModelConfig) -> tuple[Spans, Spans]:
     """The entity spans of all layers and the trigger spans, with scores; `cuts`: letters to cut of each word."""
-    words = len(breaks)
-    layers = softmax(logits.entity.reshape(words, len(config.entities), 3))
+    if config.flat:
+        return _typed_spans(logits.entity, breaks, cuts), Spans(*(np.zeros(0, dtype=np.int64),) * 5)
+    layers = softmax(logits.entity.reshape(len(breaks), len(config.entities), 3))
     tags = legal_tags(np.log(layers + 1e-30), breaks)
     found = [spans_from_tags(tags[:, k], breaks) for k in range(tags.shape[1])]
     entities = np.concatenate([np.column_stack([f[:, :2], np.full(len(f), k)]) for k, f in enumerate(found)])
     picked = np.take_along_axis(layers, tags[:, :, None], axis=2)[:, :, 0]
-    entity_score = _means(picked, entities[:, 0], entities[:, 1], entities[:, 2])
-
-    kinds = softmax(logits.trigger)
-    trigger_tags = legal_tags(np.log(kinds + 1e-30)[:, None], breaks)[:, 0]
-    triggers = spans_from_tags(trigger_tags, breaks)
-    chosen = np.take_along_axis(kinds, trigger_tags[:, None], axis=1)
-    trigger_score = _means(chosen, triggers[:, 0], triggers[:, 1], np.zeros(len(triggers), dtype=np.int64))
-
+    score = _means(picked, entities[:, 0], entities[:, 1], entities[:, 2])
     return (
-        Spans(entities[:, 0], entities[:, 1], entities[:, 2], entity_score, cuts[entities[:, 0]]),
-        Spans(triggers[:, 0], triggers[:, 1], triggers[:, 2], trigger_score, cuts[triggers[:, 0]]),
+        Spans(entities[:, 0], entities[:, 1], entities[:, 2], score, cuts[entities[:, 0]]),
+        _typed_spans(logits.trigger, breaks, cuts),
     )
+
+
+def _typed_spans(logits: np.ndarray, breaks: np.ndarray, cuts: np.ndarray) -> Spans:
+    """The spans of one layer with several types: `logits` (words, 1 + 2 * types)."""
+    tags_of = softmax(logits)
+    tags = legal_tags(np.log(tags_of + 1e-30)[:, None], breaks)[:, 0]
+    found = spans_from_tags(tags, breaks)
+    chosen = np.take_along_axis(tags_of, tags[:, None], axis=1)
+    score = _means(chosen, found[:, 0], found[:, 1], np.zeros(len(found), dtype=np.int64))
+    return Spans(found[:, 0], found[:, 1], found[:, 2], score, cuts[found[:, 0]])
 
 
 def _means(values: np.ndarray, first: np.ndarray, last: np.ndarray, column: np.ndarray) -> np.ndarray:

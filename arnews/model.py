@@ -12,7 +12,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from safetensors.torch import load_file, save_file
@@ -172,13 +172,18 @@ def load_encoder(name: str) -> PreTrainedModel:
     encoder, report = AutoModel.from_pretrained(
         name, use_safetensors=True, trust_remote_code=False, output_loading_info=True
     )
+    check_loaded(name, encoder, report)
+    return _without_pooler(encoder)
+
+
+def check_loaded(name: str, model: PreTrainedModel, report: dict[str, Any]) -> None:
+    """Refuse what `from_pretrained` has loaded with missing, misshapen or non-finite weights."""
     missing = [key for key in report["missing_keys"] if "pooler" not in key]
     if missing or report["mismatched_keys"]:
         raise ModelError(f"{name}: weights are missing or misshapen: {[*missing, *report['mismatched_keys']][:3]}")
-    bad = [key for key, value in encoder.state_dict().items() if not torch.isfinite(value).all()]
+    bad = [key for key, value in model.state_dict().items() if not torch.isfinite(value).all()]
     if bad:
-        raise ModelError(f"{name}: {bad[0]} holds NaN or infinite numbers")
-    return _without_pooler(encoder)
+        raise ModelError(f"{name}: {bad[0]} holds NaN or infinite numbers: take an earlier checkpoint")
 
 
 def _without_pooler(encoder: PreTrainedModel) -> PreTrainedModel:

@@ -33,7 +33,8 @@ READ_AHEAD_TEXTS = 1024
 class Tagger:
     """Reads Arabic news: entities, events and their arguments, with exact offsets into the text as given.
 
-    `model`: a folder written by `save_pretrained` or a hub id; None is the bundled model, and nothing is downloaded.
+    `model`: a folder written by `save_pretrained` or a hub id; None is the bundled model, and nothing is downloaded. A
+    token classifier from elsewhere with B-x, I-x labels becomes a tagger of entities, with its labels as they are.
     `device`: "cpu", "cuda", …; `dtype`: "fp32", "bf16" or "fp16". On the CPU with no dtype the ONNX graph runs and
     torch is not imported; else the torch extra is needed. `threads`: for the ONNX engine, None for all cores. Raises
     `ModelError` for a folder that is missing or damaged. May be shared between threads; pickles as its arguments.
@@ -68,10 +69,15 @@ class Tagger:
 
             return OnnxRuntime(self.folder, self._arguments["threads"])
         try:
+            from arnews.model import NewsModel
             from arnews.runtime.torch import TorchRuntime
         except ImportError as error:
             raise ExtraMissing(f"device={device!r}, dtype={dtype!r}", "torch") from error
-        return TorchRuntime.from_folder(self.folder, device, dtype or "fp32")
+        if self.config.flat:
+            from arnews.runtime.foreign import TokenClassifier
+
+            return TorchRuntime(TokenClassifier(self.folder), device, dtype or "fp32")
+        return TorchRuntime(NewsModel.from_pretrained(self.folder), device, dtype or "fp32")
 
     @classmethod
     def from_pretrained(cls, model: str | Path, **arguments: Any) -> Tagger:
@@ -81,6 +87,19 @@ class Tagger:
     def save_pretrained(self, path: str | Path) -> None:
         """Copy the model's files into a folder that `Tagger(path)` loads."""
         shutil.copytree(self.folder.path, path, dirs_exist_ok=True)
+
+    def push_to_hub(self, name: str, *, private: bool = False) -> str:
+        """Upload the model's folder to the hub repository `name` (made where it is not there); gives its address.
+
+        Needs the torch extra (huggingface_hub) and a login.
+        """
+        try:
+            from huggingface_hub import HfApi
+        except ImportError as error:
+            raise ExtraMissing("push_to_hub", "torch") from error
+        hub = HfApi()
+        hub.create_repo(name, private=private, exist_ok=True)
+        return str(hub.upload_folder(repo_id=name, folder_path=self.folder.path))
 
     def __reduce__(self) -> tuple[Any, ...]:
         return _rebuild, (self._arguments,)
@@ -191,7 +210,8 @@ class Tagger:
             seen[batch.words[kept]] = True
         if found is None:
             c = self.config
-            widths = (3 * len(c.entities), 1 + 2 * len(c.events), len(c.modalities), 1 + c.proclitic, 1)
+            layers = 1 + 2 * len(c.entities) if c.flat else 3 * len(c.entities)
+            widths = (layers, 1 + 2 * len(c.events), len(c.modalities), 1 + c.proclitic, 1)
             found = WordLogits(*(np.zeros((0, width), np.float32) for width in widths))
         return found, seen
 

@@ -139,7 +139,9 @@ def variety_tables(splits: Mapping[str, Sequence[LabelledDocument]], raw: Sequen
     out = [f"| variety | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
     for key in columns["here"]:
         out.append(f"| {key} | {' | '.join(f'{c[key]:,}' if key in c else '' for c in columns.values())} |")
-    out += [f"| sentences that share half their words with another document's | {len(copies(whole))} |" + " |" * bool(raw)]
+    out += [
+        f"| sentences that share half their words with another document's | {len(copies(whole))} |" + " |" * bool(raw)
+    ]
     out += ["", "| names | distinct | of the test's, never in train, % |", "|---|---|---|"]
     for name, labels in _NAMES.items():
         test, train = (surfaces(splits.get(split, ()), labels) for split in ("test", "train"))

@@ -31,6 +31,7 @@ class Example:
     `either_tag` (W,) its tag (0: none). `pairs`: (P, 6) trigger word, type, entity's first and last word, label, role.
     """
 
+    name: str  # the document's
     pieces: np.ndarray  # (subwords,)
     counts: np.ndarray  # (W,) subwords of each word
     entity: np.ndarray  # (W, L) tags
@@ -84,7 +85,7 @@ class _Targets:
     """The targets of all words of a part, filled span by span."""
 
     def __init__(self, labelled: LabelledDocument, config: ModelConfig, words: int) -> None:
-        self.config, self.words = config, words
+        self.name, self.config, self.words = labelled.id, config, words
         self.entity = np.full((words, len(config.entities)), IGNORED, dtype=np.int64)
         self.spans: dict[str, list[tuple[int, int, int]]] = {label: [] for label in labelled.annotates}
         self.unknown = np.zeros(words, dtype=bool)
@@ -129,18 +130,18 @@ class _Targets:
         moved = pairs[inside].copy()
         moved[:, [0, 2, 3]] -= w.first
         return Example(
-            pieces, counts[rows], self.entity[rows], self.either[rows], self.either_tag[rows],
+            self.name, pieces, counts[rows], self.entity[rows], self.either[rows], self.either_tag[rows],
             self.trigger[rows], self.modality[rows], self.proclitic[rows], moved,
         )  # fmt: skip
 
 
 class Collator:
-    """Examples into one padded batch of tensors."""
+    """Examples into one padded batch of tensors, with the names of their documents."""
 
     def __init__(self, special: Special) -> None:
         self.special = special
 
-    def __call__(self, items: Sequence[Example]) -> dict[str, torch.Tensor]:
+    def __call__(self, items: Sequence[Example]) -> dict[str, torch.Tensor | list[str]]:
         counts = np.concatenate([e.counts for e in items])
         sizes = [len(e.counts) for e in items]
         base = np.concatenate([[0], np.cumsum(sizes)])
@@ -159,4 +160,5 @@ class Collator:
         }  # fmt: skip
         for name in ("entity", "either", "either_tag", "trigger", "modality", "proclitic"):
             arrays[name] = np.concatenate([getattr(e, name) for e in items])[order]
-        return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        tensors = {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
+        return {"names": [e.name for e in items], **tensors}

@@ -6,12 +6,10 @@ python -m training.export configs/export.yaml [key=value …]
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import arnews
 from arnews.card import card
 from arnews.datasets import corpus, read_marked
 from arnews.evaluate import evaluate
@@ -44,8 +42,7 @@ def main(config: ExportConfig) -> None:
         scores = {"real news, held out": evaluate(tagger, unseen)} | scores
     record = json.loads((run / "scores.json").read_text(encoding="utf-8"))
     training = record["config"] | {"pretraining": record["pretraining"]}
-    commit = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
-    text = card(config.title, training, scores, figures, commit=commit or "unknown", version=arnews.__version__)
+    text = card(config.title, training, scores, figures)
     (output / "README.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -10,42 +10,56 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import os
 import random
+import shutil
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch import nn
 from torch.utils.data import Dataset
-from transformers import Trainer, TrainingArguments, set_seed
+from transformers import AutoTokenizer, Trainer, TrainerCallback, TrainingArguments, set_seed
 
+from arnews.card import card
 from arnews.conll import read_conll
 from arnews.datasets import LabelledDocument, corpus, read_marked
 from arnews.encode import WordEncoder
+from arnews.errors import ConfigError
 from arnews.evaluate import evaluate
+from arnews.features import FORMATS
 from arnews.folder import TOKENIZER, ModelConfig, read_tokenizer
 from arnews.model import NewsModel, load_encoder
 from arnews.schema import schema
 from arnews.tagger import Tagger
+from training.checkpoints import Checkpoints, EarlyStopping, last_complete
 from training.config import load_config
-from training.examples import IGNORED, Collator, Example, examples
+from training.examples import Collator, Example, examples
+from training.losses import TrainingModel, trigger_weights
+from training.noise import name_pools, perturb
 
-FORMATS = ("arnews", "markup", "anercorp", "aqmar", "wikifane")
+Make = Callable[[LabelledDocument], list[Example]]
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """One labelled set."""
 
-    format: str = field(metadata={"choices": FORMATS})  # arnews: the shipped corpus, which needs no path
+    format: str = field(metadata={"choices": ("arnews", *FORMATS)})  # arnews: the shipped corpus, which needs no path
     path: str = ""  # a file, or for markup also a folder
     repeat: int = field(default=1, metadata={"low": 1, "high": 100})  # how often an epoch sees it
     take: float = field(default=1.0, metadata={"low": 0.01, "high": 1.0})  # this share from the front
     until: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0})  # it takes part in this share of the epochs
+    share: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0})  # this share, spread evenly
     hold_out: bool = False  # leave out the fifth of the documents that `held_out` names; it joins the dev data
+
+    @property
+    def events(self) -> bool:
+        """Whether the set marks events, and so everything."""
+        return self.format in ("arnews", "markup")
 
 
 @dataclass(frozen=True)
@@ -69,6 +83,15 @@ class FinetuneConfig:
     dropout: float = field(default=0.1, metadata={"low": 0.0, "high": 0.9})
     bf16: bool = False
     half: bool = False  # store the weights in 16 bits
+    noise: float = field(default=0.0, metadata={"low": 0.0, "high": 1.0})  # share of documents that noise falls on
+    faults: float = field(default=0.05, metadata={"low": 0.0, "high": 1.0})  # there, the share of words misspelt
+    swaps: float = field(default=0.3, metadata={"low": 0.0, "high": 1.0})  # there, the share of names swapped
+    balance: float = field(default=0.0, metadata={"low": 0.0, "high": 1.0})  # 0: types count alike, 1: rare as common
+    evaluate_every: int = field(default=0, metadata={"low": 0})  # steps between scores on `select_on`; 0: never
+    patience: int = field(default=0, metadata={"low": 0})  # stop after so many scores that are no better; 0: never
+    select_on: str = "arnews-dev"  # the dev set whose entity and trigger F1 choose the best model
+    save_every: int = field(default=0, metadata={"low": 0})  # steps between checkpoints; 0: none, and no resuming
+    push_to: str = ""  # a hub repository, as name/model, that the finished folder is uploaded to
 
 
 def held_out(name: str) -> bool:
@@ -92,50 +115,9 @@ def load_data(config: FinetuneConfig) -> tuple[list[list[LabelledDocument]], dic
         if data.hold_out:
             dev[f"{Path(data.path).name}-held-out"] = [d for d in documents if held_out(d.id)]
             documents = [d for d in documents if not held_out(d.id)]
+        documents = [d for i, d in enumerate(documents) if int((i + 1) * data.share) > int(i * data.share)]
         training.append(documents * data.repeat)
     return training, dev
-
-
-class TrainingModel(nn.Module):
-    """The network with the sum of its heads' losses."""
-
-    def __init__(self, model: NewsModel) -> None:
-        super().__init__()
-        self.model = model
-
-    def forward(self, **batch: Tensor) -> dict[str, Tensor]:
-        out = self.model(batch["ids"], batch["mask"], batch["first"], batch["last"])
-        words = len(out.entity)
-        entity = out.entity.float().reshape(words, -1, 3)
-        loss = _mean(entity.reshape(-1, 3), batch["entity"].reshape(-1)) * entity.shape[1]
-        loss = loss + _either(entity.log_softmax(-1), batch["either"], batch["either_tag"])
-        for name in ("trigger", "modality", "proclitic"):
-            loss = loss + _mean(getattr(out, name).float(), batch[name])
-        trigger, kind, first, last, label, role, distance = batch["pairs"].unbind(1)
-        if len(role):
-            h = out.hidden
-            logits = self.model.links(h[trigger], h[first], h[last], kind, label, distance)
-            loss = loss + cross_entropy(logits.float(), role)
-        return {"loss": loss}
-
-
-def _mean(logits: Tensor, target: Tensor) -> Tensor:
-    """Cross entropy over the targets that count; 0 where none does."""
-    total = cross_entropy(logits, target, ignore_index=IGNORED, reduction="sum")
-    return total / (target != IGNORED).sum().clamp(min=1)
-
-
-def _either(logp: Tensor, either: Tensor, tag: Tensor) -> Tensor:
-    """Words that one of several labels covers, unknown which: -log of the probability that exactly one has the tag
-    and the others are outside. `logp`: (W, L, 3), `either`: (W, L) bool, `tag`: (W,)."""
-    rows = tag > 0
-    if not bool(rows.any()):
-        return logp.new_zeros(())
-    logp, either, tag = logp[rows], either[rows], tag[rows]
-    inside = logp.gather(2, tag[:, None, None].expand(-1, logp.shape[1], 1))[:, :, 0]
-    outside = logp[:, :, 0]
-    one = (inside - outside).masked_fill(~either, float("-inf")).logsumexp(1)
-    return -(one + outside.masked_fill(~either, 0.0).sum(1)).sum() / len(either) * rows.float().mean()
 
 
 class Examples(Dataset[Example]):
@@ -151,13 +133,22 @@ class Examples(Dataset[Example]):
         return self.items[index]
 
 
-def in_order(sets: list[list[Example]], config: FinetuneConfig) -> list[Example]:
-    """The examples of all epochs in a row: each epoch shuffled, with the sets that take part in it."""
+def in_order(sets: list[list[LabelledDocument]], config: FinetuneConfig, make: Make) -> list[Example]:
+    """The examples of all epochs in a row: each epoch shuffled, with the sets that take part in it; documents that
+    noise falls on are made anew."""
     rng = random.Random(config.seed)
+    pools = name_pools([d for documents, data in zip(sets, config.data, strict=True) if data.events for d in documents])
+    made = {id(d): make(d) for documents in sets for d in documents}
     out: list[Example] = []
     for epoch in range(config.epochs):
-        taking = [items for items, data in zip(sets, config.data, strict=True) if epoch < data.until * config.epochs]
-        mixed = [example for items in taking for example in items]
+        mixed: list[Example] = []
+        for documents, data in zip(sets, config.data, strict=True):
+            if epoch >= data.until * config.epochs:
+                continue
+            for document in documents:
+                noisy = epoch > 0 and rng.random() < config.noise  # the first epoch reads every document as it is
+                new = perturb(document, rng, pools, config.faults, config.swaps) if noisy else None
+                mixed.extend(make(new) if new else made[id(document)])
         rng.shuffle(mixed)
         out.extend(mixed)
     return out
@@ -189,9 +180,10 @@ def pretraining(config: FinetuneConfig) -> dict[str, Any]:
 
 
 def train(config: FinetuneConfig) -> None:
-    """Train, save the folder, score it on every dev set."""
+    """Train, save the folder with its card, score it on every dev set."""
     set_seed(config.seed)
     output = Path(config.output)
+    output.mkdir(parents=True, exist_ok=True)
     training, dev = load_data(config)
     names = schema()
     labels = ModelConfig(
@@ -199,46 +191,93 @@ def train(config: FinetuneConfig) -> None:
         window=config.window, dropout=config.dropout,
     )  # fmt: skip
     encoder = load_encoder(config.encoder)
-    tokenizer_file = Path(config.encoder) / TOKENIZER
     model = NewsModel(encoder, labels)
-    tokenizer, special = read_tokenizer(tokenizer_file, encoder.config.vocab_size)
+    tokenizer_file = save_tokenizer(config.encoder, output)
+    tokenizer, special = read_tokenizer(tokenizer_file, encoder.config.to_dict())
     encode = WordEncoder(tokenizer)
-    once = {id(d): d for documents in training for d in documents}
-    made = {key: examples(d, encode, labels) for key, d in once.items()}
-    items = in_order([[e for d in documents for e in made[id(d)]] for documents in training], config)
-    print(f"{len(once)} documents, {len(items)} windows in all epochs, dev: {list(dev)}", flush=True)
-    arguments = TrainingArguments(
-        output_dir=str(output / "checkpoints"),
+    items = in_order(training, config, lambda document: examples(document, encode, labels))
+    print(f"{sum(map(len, training))} documents, {len(items)} windows in all epochs, dev: {list(dev)}", flush=True)
+
+    def save(folder: Path) -> None:
+        model.save_pretrained(folder, tokenizer_file, half=config.half)
+
+    def score(folder: Path) -> float:
+        save(folder)
+        report = evaluate(Tagger(folder, dtype="fp32"), dev[config.select_on])
+        return float(sum(report[part]["f1"] for part in ("entities", "triggers") if part in report))
+
+    callbacks: list[TrainerCallback] = [checkpoints := Checkpoints()]
+    if config.evaluate_every:
+        if config.select_on not in dev:
+            raise ConfigError(f"select_on is {config.select_on!r}: the dev sets are {', '.join(dev)}")
+        callbacks.append(EarlyStopping(score, output / "best", config.evaluate_every, config.patience))
+    weights = trigger_weights(training, labels.events, config.balance)
+    trainer = Trainer(
+        TrainingModel(model, weights), training_arguments(config), data_collator=Collator(special),
+        train_dataset=Examples(items), callbacks=callbacks,
+        optimizers=(torch.optim.AdamW(parameter_groups(model, config)), None),
+    )  # fmt: skip
+    found = last_complete(output / "checkpoints") if config.save_every else None
+    trainer.train(resume_from_checkpoint=str(found) if found else None)
+    if checkpoints.stopped:
+        print("stopped by SIGTERM: run the same command to go on", flush=True)
+        return
+    if trainer.is_world_process_zero():
+        if config.evaluate_every and (output / "best").exists():
+            shutil.copytree(output / "best", output / "model", dirs_exist_ok=True)
+        else:
+            save(output / "model")
+        report(config, output, dev)
+
+
+def training_arguments(config: FinetuneConfig) -> TrainingArguments:
+    """Our config in the Trainer's terms; a step's batch is divided between the processes."""
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if config.batch_size % processes:
+        raise ConfigError(f"batch_size is {config.batch_size}: it must be a multiple of the {processes} processes")
+    return TrainingArguments(
+        output_dir=str(Path(config.output) / "checkpoints"),
         seed=config.seed,
         num_train_epochs=1,  # the items hold all epochs, in their order
         train_sampling_strategy="sequential",
         max_steps=config.max_steps,
-        per_device_train_batch_size=config.batch_size,
+        per_device_train_batch_size=config.batch_size // processes,
         gradient_accumulation_steps=config.accumulate,
         lr_scheduler_type="cosine",
         warmup_steps=config.warmup,
         bf16=config.bf16,
         use_cpu=not torch.cuda.is_available(),
+        ddp_find_unused_parameters=processes > 1 or None,  # a batch without events leaves heads unused
         logging_steps=50,
-        save_strategy="no",
+        save_strategy="steps" if config.save_every else "no",
+        save_steps=config.save_every or 500,
+        save_total_limit=2,
         report_to=[],
         remove_unused_columns=False,
         disable_tqdm=True,
     )
-    trainer = Trainer(
-        TrainingModel(model), arguments, data_collator=Collator(special), train_dataset=Examples(items),
-        optimizers=(torch.optim.AdamW(parameter_groups(model, config)), None),
-    )  # fmt: skip
-    trainer.train()
-    if trainer.is_world_process_zero():
-        model.save_pretrained(output / "model", tokenizer_file, half=config.half)
-        tagger = Tagger(output / "model", dtype="fp32")
-        scores = {name: evaluate(tagger, documents) for name, documents in dev.items() if documents}
-        record = {"config": dataclasses.asdict(config), "pretraining": pretraining(config), "scores": scores}
-        (output / "scores.json").write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
-        for name, report in scores.items():
-            print(name, {k: v["f1"] if isinstance(v, dict) and "f1" in v else v for k, v in report.items()
-                         if "by_" not in k and k != "data_sha256"})  # fmt: skip
+
+
+def save_tokenizer(encoder: str, output: Path) -> Path:
+    """The encoder's tokenizer as one file, whatever files it came in."""
+    path = output / TOKENIZER
+    AutoTokenizer.from_pretrained(encoder, use_fast=True, trust_remote_code=False).backend_tokenizer.save(str(path))
+    return path
+
+
+def report(config: FinetuneConfig, output: Path, dev: dict[str, list[LabelledDocument]]) -> None:
+    """Score the saved model on every dev set; write `scores.json` and the card; push the folder where asked."""
+    tagger = Tagger(output / "model", dtype="fp32")
+    scores = {name: evaluate(tagger, documents) for name, documents in dev.items() if documents}
+    record = {"config": dataclasses.asdict(config), "pretraining": pretraining(config), "scores": scores}
+    (output / "scores.json").write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
+    text = card(Path(config.output).name, record["config"] | {"pretraining": record["pretraining"]}, scores, {})
+    (output / "model" / "README.md").write_text(text, encoding="utf-8")
+    for name, found in scores.items():
+        print(name, {k: v["f1"] if isinstance(v, dict) and "f1" in v else v for k, v in found.items()
+                     if "by_" not in k and k != "data_sha256"})  # fmt: skip
+    if config.push_to:
+        tagger.push_to_hub(config.push_to)
 
 
 if __name__ == "__main__":

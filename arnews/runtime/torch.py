@@ -1,6 +1,6 @@
 """The torch engine: any checkpoint, on CPU or GPU.
 
-Takes a checked folder; gives a `Runtime`. Knows nothing of texts.
+Takes a network; gives a `Runtime`. Knows nothing of texts.
 """
 
 from __future__ import annotations
@@ -10,9 +10,9 @@ import torch
 
 from arnews.encode import Batch
 from arnews.errors import ArnewsError
-from arnews.folder import Folder
 from arnews.model import NewsModel
 from arnews.runtime import Pairs, WordLogits
+from arnews.runtime.foreign import TokenClassifier
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -20,7 +20,7 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 class TorchRuntime:
     """Runs the network itself on `device` with weights of `dtype` (fp32, bf16 or fp16)."""
 
-    def __init__(self, model: NewsModel, device: str = "cpu", dtype: str = "fp32") -> None:
+    def __init__(self, model: NewsModel | TokenClassifier, device: str = "cpu", dtype: str = "fp32") -> None:
         if dtype not in DTYPES:
             raise ValueError(f"dtype is {dtype!r}: it must be one of {', '.join(DTYPES)}")
         try:
@@ -29,10 +29,6 @@ class TorchRuntime:
             raise ArnewsError(f"device {device!r} cannot be used here ({error}): use device='cpu'") from error
         self._model = model.eval().to(self._device, DTYPES[dtype])
         self._dtype = DTYPES[dtype]
-
-    @classmethod
-    def from_folder(cls, folder: Folder, device: str = "cpu", dtype: str = "fp32") -> TorchRuntime:
-        return cls(NewsModel.from_pretrained(folder), device, dtype)
 
     def words(self, batch: Batch) -> WordLogits:
         with torch.inference_mode():

@@ -1,0 +1,74 @@
+"""What the heads are trained on: the sum of their losses, with what a set does not annotate left out.
+
+Takes a batch of `training.examples.Collator`; gives a loss. Knows nothing of texts or of the optimiser.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from arnews.datasets import LabelledDocument
+from arnews.model import NewsModel
+from training.examples import IGNORED
+
+
+def trigger_weights(sets: list[list[LabelledDocument]], kinds: Sequence[str], power: float) -> Tensor:
+    """A weight for each trigger tag: its type's frequency to the power of `-power`, 1 for O and on average."""
+    counts = Counter(e.type for documents in sets for d in documents for e in d.document.events)
+    weights = torch.tensor([max(1, counts[kind]) ** -power for kind in kinds])
+    total = torch.tensor([float(counts[kind]) for kind in kinds])
+    weights *= total.sum() / (weights * total).sum().clamp(min=1e-9)
+    return torch.cat([torch.ones(1), weights.repeat_interleave(2)])
+
+
+class TrainingModel(nn.Module):
+    """The network with the sum of its heads' losses."""
+
+    weights: Tensor
+
+    def __init__(self, model: NewsModel, weights: Tensor) -> None:
+        super().__init__()
+        self.model = model
+        self.register_buffer("weights", weights, persistent=False)
+
+    def forward(self, names: list[str], **batch: Tensor) -> dict[str, Tensor]:
+        out = self.model(batch["ids"], batch["mask"], batch["first"], batch["last"])
+        words = len(out.entity)
+        entity = out.entity.float().reshape(words, -1, 3)
+        loss = _mean(entity.reshape(-1, 3), batch["entity"].reshape(-1)) * entity.shape[1]
+        loss = loss + _either(entity.log_softmax(-1), batch["either"], batch["either_tag"])
+        loss = loss + _mean(out.trigger.float(), batch["trigger"], self.weights)
+        for name in ("modality", "proclitic"):
+            loss = loss + _mean(getattr(out, name).float(), batch[name])
+        trigger, kind, first, last, label, role, distance = batch["pairs"].unbind(1)
+        if len(role):
+            h = out.hidden
+            logits = self.model.links(h[trigger], h[first], h[last], kind, label, distance)
+            loss = loss + cross_entropy(logits.float(), role)
+        if not torch.isfinite(loss):
+            raise FloatingPointError(f"the loss is {loss.item()} on a batch of {', '.join(sorted(set(names)))}")
+        return {"loss": loss}
+
+
+def _mean(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Cross entropy over the targets that count; 0 where none does."""
+    total = cross_entropy(logits, target, weights, ignore_index=IGNORED, reduction="sum")
+    return total / (target != IGNORED).sum().clamp(min=1)
+
+
+def _either(logp: Tensor, either: Tensor, tag: Tensor) -> Tensor:
+    """Words that one of several labels covers, unknown which: -log of the probability that exactly one has the tag
+    and the others are outside. `logp`: (W, L, 3), `either`: (W, L) bool, `tag`: (W,)."""
+    rows = tag > 0
+    if not bool(rows.any()):
+        return logp.new_zeros(())
+    logp, either, tag = logp[rows], either[rows], tag[rows]
+    inside = logp.gather(2, tag[:, None, None].expand(-1, logp.shape[1], 1))[:, :, 0]
+    outside = logp[:, :, 0]
+    one = (inside - outside).masked_fill(~either, float("-inf")).logsumexp(1)
+    return -(one + outside.masked_fill(~either, 0.0).sum(1)).sum() / len(either) * rows.float().mean()
