@@ -233,6 +233,54 @@ def info(
         out.write(card.read_text(encoding="utf-8") if card.exists() else "This model has no card (README.md).\n")
 
 
+@app.command()
+def evaluate(
+    data: Annotated[str, typer.Option(help="`arnews`: the shipped corpus; or a file or folder.")] = "arnews",
+    format: Annotated[str, typer.Option(help="Of the file: markup, anercorp, aqmar, wikifane, wojood.")] = "markup",
+    split: Annotated[str, typer.Option(help="Of the shipped corpus: train, dev or test.")] = "test",
+    model: Annotated[str | None, typer.Option(help="A model folder or hub id; else the bundled model.")] = None,
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="A folder for tables, plots, CoNLL.")] = None,
+    device: Annotated[str, typer.Option(help="cpu, or with the torch extra cuda.")] = "cpu",
+    dtype: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16: run in torch.")] = None,
+) -> None:
+    """Score a model on labelled documents: strict F1 with intervals, by label, topic, genre, length, new surfaces."""
+    from arnews.breakdown import surfaces
+    from arnews.conll import read_conll
+    from arnews.datasets import corpus, read_marked
+    from arnews.report import write_report
+    from arnews.tagger import Tagger
+
+    with errors_as_lines(), sink(None) as out:
+        if data == "arnews":
+            labelled = corpus(split)
+        elif not Path(data).exists():
+            raise InputError(f"{data} does not exist: give a file, a folder, or arnews")
+        else:
+            labelled = read_marked(Path(data)) if format == "markup" else read_conll(Path(data), format)
+        tagger = Tagger(model, device=device, dtype=dtype)
+        out.write(write_report(tagger, labelled, output, surfaces(corpus("train"))))
+
+
+@app.command()
+def export(
+    model: Annotated[Path, typer.Argument(help="A folder written by training.finetune or save_pretrained.")],
+    target: Annotated[Path, typer.Argument(help="The folder to write.")],
+    precision: Annotated[str, typer.Option(help="int8, refused where F1 falls by 0.5 point, or fp32.")] = "int8",
+) -> None:
+    """Export a model to ONNX, refused where its answers differ from torch or its dev F1 falls."""
+    from arnews.datasets import corpus
+    from arnews.errors import ExtraMissing
+
+    with errors_as_lines():
+        try:
+            from arnews.export import export as write_export
+        except ImportError as error:
+            raise ExtraMissing("export", "export") from error
+        figures = write_export(model, target, corpus("dev"), precision=precision)
+        for key, value in figures.items():
+            typer.echo(f"{key} {value:.2g}")
+
+
 @data_app.command()
 def validate(files: Annotated[list[Path], typer.Argument(help="Files or folders in the corpus markup.")]) -> None:
     """Check files in the corpus markup against the guidelines; exit 2 where anything is found."""

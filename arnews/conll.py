@@ -99,4 +99,4 @@ def _document(name: str, sentences: Iterable[list[Token]], mapping: Source, sour
         if kind not in mapping.ignores
     )
     document = Document(text, entities, (), sentence_offsets(text))
-    return LabelledDocument(name, document, frozenset(mapping.annotates), False)
+    return LabelledDocument(name, document, frozenset(mapping.annotates), events=False, flat=source != "wojood")

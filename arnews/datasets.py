@@ -23,12 +23,14 @@ UNKNOWN = "?"  # the label of an entity that ours do not name
 @dataclass(frozen=True, slots=True)
 class LabelledDocument:
     """A document with gold spans. `annotates`: the entity labels that the set marks wherever they occur; `events`:
-    whether it marks events. A label `A/B` means one of them, `?` none of ours."""
+    whether it marks events; `flat`: whether it marks no name inside another. A label `A/B` means one of them, `?` none of
+    ours."""
 
     id: str
     document: Document
     annotates: frozenset[str]
     events: bool
+    flat: bool = False
     meta: dict[str, str] = field(default_factory=dict)
 
 
@@ -78,7 +80,7 @@ def sentence_offsets(text: str) -> tuple[tuple[int, int], ...]:
 def read_marked(path: Path) -> list[LabelledDocument]:
     """A file or folder in the corpus markup, which annotates everything."""
     labels = frozenset(schema().entities)
-    return [LabelledDocument(d.id, gold_document(d), labels, True, d.meta) for d in read_folder(path)]
+    return [LabelledDocument(d.id, gold_document(d), labels, True, meta=d.meta) for d in read_folder(path)]
 
 
 def corpus(split: str) -> list[LabelledDocument]:

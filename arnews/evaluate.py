@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from arnews import metrics
-from arnews.datasets import LabelledDocument
+from arnews.datasets import UNKNOWN, LabelledDocument
 from arnews.decode import Spans
-from arnews.document import Document
+from arnews.document import Document, Entity
 from arnews.tagger import Tagger, read
 from arnews.text import Text
 
@@ -49,20 +50,50 @@ def tag_given_triggers(tagger: Tagger, gold: Sequence[Document]) -> list[Documen
     return out
 
 
+def predict(tagger: Tagger, labelled: Sequence[LabelledDocument]) -> tuple[list[Document], list[Document]]:
+    """The tagger's documents in the terms of the set: of the texts, and of the texts with their triggers given (empty
+    where the set has no events).
+
+    Only the labels that it annotates are kept; of a set that marks no name inside another the outermost; a GPE is a
+    `GPE/LOC/FAC` where the set tells them not apart.
+    """
+    gold = [item.document for item in labelled]
+    found = {e.label for d in gold for e in d.entities}
+    coarse = {part: label for label in found if "/" in label for part in label.split("/")}
+    predicted = [
+        replace(document, entities=_in_terms(document, item, coarse))
+        for document, item in zip(tagger.pipe(d.text for d in gold), labelled, strict=True)
+    ]
+    events = bool(labelled) and all(item.events for item in labelled) and bool(tagger.config.events)
+    return predicted, tag_given_triggers(tagger, gold) if events else []
+
+
+def _in_terms(document: Document, item: LabelledDocument, coarse: dict[str, str]) -> tuple[Entity, ...]:
+    out: list[Entity] = []
+    for e in sorted(document.entities, key=lambda e: (e.start, -e.end)):
+        if e.label in item.annotates and not (item.flat and out and e.start < out[-1].end):
+            out.append(replace(e, label=coarse[e.label]) if e.label in coarse else e)
+    return tuple(out)
+
+
 def evaluate(tagger: Tagger, labelled: Sequence[LabelledDocument]) -> dict[str, Any]:
     """All scores in percent, with 95% bootstrap intervals, on documents that annotate entities and, where all of
     them do, events."""
-    gold = [item.document for item in labelled]
-    annotates = labelled[0].annotates if labelled else frozenset()
-    predicted = [_only(d, annotates) for d in tagger.pipe(d.text for d in gold)]
+    return scores(labelled, *predict(tagger, labelled))
+
+
+def scores(
+    labelled: Sequence[LabelledDocument], predicted: Sequence[Document], given: Sequence[Document]
+) -> dict[str, Any]:
+    """The scores of what `predict` gave."""
+    gold = [_known(item.document) for item in labelled]
     report: dict[str, Any] = {
         "documents": len(gold),
         "data_sha256": data_hash(labelled),
         "entities": _report(gold, predicted, metrics.entity_items),
         "entities_by_label": _by_label(gold, predicted, metrics.entity_items),
     }
-    if labelled and all(item.events for item in labelled):
-        given = tag_given_triggers(tagger, gold)
+    if given:
         report |= {
             "triggers": _report(gold, predicted, metrics.trigger_items),
             "trigger_spans": _report(gold, predicted, metrics.trigger_spans),
@@ -71,6 +102,10 @@ def evaluate(tagger: Tagger, labelled: Sequence[LabelledDocument]) -> dict[str, 
             "arguments_given_triggers": _report(gold, given, metrics.argument_items),
             "arguments": _report(gold, predicted, metrics.argument_items),
         }
+    for part in ("entities", "triggers"):
+        found = [s["f1"] for s in report.get(f"{part}_by_{'label' if part == 'entities' else 'type'}", {}).values()]
+        if found:
+            report[part]["macro_f1"] = round(sum(found) / len(found), 2)
     return report
 
 
@@ -82,9 +117,9 @@ def data_hash(labelled: Sequence[LabelledDocument]) -> str:
     return digest.hexdigest()
 
 
-def _only(document: Document, labels: frozenset[str]) -> Document:
-    entities = tuple(e for e in document.entities if e.label in labels)
-    return Document(document.text, entities, document.events, document.sentences)
+def _known(document: Document) -> Document:
+    """A gold document without the spans whose labels are none of ours."""
+    return replace(document, entities=tuple(e for e in document.entities if e.label != UNKNOWN))
 
 
 def _report(

@@ -191,15 +191,33 @@ def html_page(documents: Iterable[tuple[str, Document]], title: str = "arnews") 
     True
     """
     items = [(name, _Paragraphs(document)) for name, document in documents]
-    articles = [article for _, article in items]
     sections = (f"<section><h2><bdi>{_html(name)}</bdi></h2>\n{a.html()}</section>\n" for name, a in items)
+    return _page(title, [article for _, article in items], "".join(sections))
+
+
+def _page(title: str, articles: list[_Paragraphs], body: str) -> str:
     return (
         '<!DOCTYPE html>\n<html lang="ar" dir="rtl"><head><meta charset="utf-8">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>{_html(title)}</title>{_style(articles)}</head>\n"
         f'<body class="arnews"><h1><bdi>{_html(title)}</bdi></h1>\n{_legend([a.document for a in articles])}\n'
-        f"{''.join(sections)}</body></html>\n"
+        f"{body}</body></html>\n"
     )
+
+
+def html_pairs(pairs: Iterable[tuple[str, Document, Document]], title: str, sides: tuple[str, str]) -> str:
+    """One self-contained page of documents side by side: the first of each pair under the name `sides[0]`."""
+    items = [(name, _Paragraphs(left), _Paragraphs(right)) for name, left, right in pairs]
+    articles = [article for _, *both in items for article in both]
+    rows = (
+        f"<section><h2><bdi>{_html(name)}</bdi></h2>\n<div class=\"pair\">"
+        + "".join(
+            f"<div><p class=\"legend\">{_html(side)}</p>{a.html()}</div>" for side, a in zip(sides, both, strict=True)
+        )
+        + "</div></section>\n"
+        for name, *both in items
+    )
+    return _page(title, articles, "".join(rows))
 
 
 def html_fragment(document: Document) -> str:

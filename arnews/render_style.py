@@ -77,6 +77,8 @@ border-inline-start:2px solid var(--line)}
 .arnews .b ul{list-style:none;display:inline;margin:0;padding:0}
 .arnews .b ul li{display:inline-block;margin-left:1em}
 .arnews .r{margin-left:.5em;font-weight:normal}
+.arnews .pair{display:grid;grid-template-columns:minmax(0,1fr) minmax(0,1fr);column-gap:2rem;align-items:start}
+.arnews .pair .b{grid-template-columns:minmax(0,1fr)}
 @media(max-width:48rem){.arnews .b{grid-template-columns:minmax(0,1fr)}}
 @media print{.arnews,.arnews *{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .arnews .b{break-inside:avoid}body.arnews{max-width:none;padding:0;font-size:11pt}}

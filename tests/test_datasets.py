@@ -21,7 +21,7 @@ HEAD = "# doc: {}\n# topic: sports | genre: wire | region: gulf | date: 2020-01-
 
 def labelled(*bodies: str) -> list[LabelledDocument]:
     marked = parse("\n".join(HEAD.format(f"sports-{i}", body) for i, body in enumerate(bodies)))
-    return [LabelledDocument(m.id, gold_document(m), frozenset(schema().entities), True, m.meta) for m in marked]
+    return [LabelledDocument(m.id, gold_document(m), frozenset(schema().entities), True, meta=m.meta) for m in marked]
 
 
 def test_load_dataset_gives_the_documents_of_every_split_back() -> None:

@@ -216,7 +216,7 @@ def test_two_processes_give_the_result_of_one_within_noise(encoder: Path, whole:
 
 def document(body: str) -> LabelledDocument:
     (marked,) = parse(f"# doc: sports-1\n# topic: sports | genre: wire | region: gulf | date: 2020-01-01\n{body}\n")
-    return LabelledDocument(marked.id, gold_document(marked), frozenset(schema().entities), True, marked.meta)
+    return LabelledDocument(marked.id, gold_document(marked), frozenset(schema().entities), True, meta=marked.meta)
 
 
 def test_noise_swaps_names_and_keeps_every_span_on_its_text() -> None:
