@@ -6,7 +6,7 @@ Takes labelled documents and the predictions of `arnews.evaluate.predict`; gives
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -97,7 +97,9 @@ def _length(item: LabelledDocument, start: int, end: int) -> str:
     return f"{low:>2}-{high}" if high < LENGTHS[-1][1] else f"{low} and more"
 
 
-def confusion(gold: Sequence[Document], predicted: Sequence[Document], items: metrics.Items) -> Counter[tuple[str, str]]:
+def confusion(
+    gold: Sequence[Document], predicted: Sequence[Document], items: metrics.Items
+) -> Counter[tuple[str, str]]:
     """How often a span of the one label was given the other; `none` where only one side has the span."""
     out: Counter[tuple[str, str]] = Counter()
     for left, right in zip(gold, predicted, strict=True):
@@ -107,8 +109,8 @@ def confusion(gold: Sequence[Document], predicted: Sequence[Document], items: me
     return out
 
 
-def _by_span(items: Sequence[Hashable]) -> dict[tuple[int, int], str]:
-    return {(start, end): label for start, end, label in items}  # type: ignore[misc]
+def _by_span(items: Sequence[Any]) -> dict[tuple[int, int], str]:
+    return {(start, end): label for start, end, label in items}
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,7 @@ from arnews.document import Document
 from arnews.errors import FormatError
 from arnews.schema import Source, schema
 
+OWN = "conll"  # the source whose labels are not mapped
 # The files have no documents; this many sentences in a row are read as one, for their context.
 SENTENCES = 8
 # WikiFANE writes these as words of their own.
@@ -25,7 +26,8 @@ Token = tuple[str, list[str]]  # the word and its tags: one, or as in Wojood one
 
 
 def read_conll(path: Path, source: str) -> list[LabelledDocument]:
-    """A file of a word and its BIO tags a line (.xz is read as such), the labels mapped by the schema's `sources`.
+    """A file of a word and its BIO tags a line (.xz is read as such), the labels mapped by the schema's `sources`; with
+    the source "conll" they stay as they are, and no name is taken to be inside another.
 
     Words split from their proclitics or suffixes, as WikiFANE has them, are joined again. Spans of different labels
     may nest. Raises `FormatError` for a line without a tag.
@@ -37,12 +39,17 @@ def read_conll(path: Path, source: str) -> list[LabelledDocument]:
     ...     [(e.text, e.label) for e in read_conll(Path(file.name), "wojood")[0].document.entities]
     [('وزير خارجية مصر', 'OCC'), ('مصر', 'GPE')]
     """
-    mapping = schema().sources.get(source)
+    sentences = list(_sentences(path))
+    if source == OWN:
+        found = sorted({tag[2:] for sentence in sentences for _, tags in sentence for tag in tags if tag != "O"})
+        mapping: Source | None = Source(tuple(found), {label: (label,) for label in found})
+    else:
+        mapping = schema().sources.get(source)
     if mapping is None:
-        raise ValueError(f"source is {source!r}: it must be one of {', '.join(schema().sources)}")
+        raise ValueError(f"source is {source!r}: it must be one of {OWN}, {', '.join(schema().sources)}")
     out: list[LabelledDocument] = []
     group: list[list[Token]] = []
-    for sentence in _sentences(path):
+    for sentence in sentences:
         group.append(sentence)
         if len(group) == SENTENCES:
             out.append(_document(f"{path.stem}-{len(out)}", group, mapping, source))

@@ -23,8 +23,8 @@ UNKNOWN = "?"  # the label of an entity that ours do not name
 @dataclass(frozen=True, slots=True)
 class LabelledDocument:
     """A document with gold spans. `annotates`: the entity labels that the set marks wherever they occur; `events`:
-    whether it marks events; `flat`: whether it marks no name inside another. A label `A/B` means one of them, `?` none of
-    ours."""
+    whether it marks events; `flat`: whether it marks no name inside another. A label `A/B` means one of them, `?`
+    none of ours."""
 
     id: str
     document: Document

@@ -196,14 +196,17 @@ def decode(
     config: ModelConfig,
     read: np.ndarray,
     given_triggers: Spans | None = None,
+    given_entities: Spans | None = None,
 ) -> list[Document]:
     """The documents of some texts whose words stand in one row. `read`: (words,) bool, which of them the model has
-    read. `given_triggers` replaces the triggers found, to measure modality and arguments by themselves."""
+    read. The given spans replace those found, to measure what follows from them by itself."""
     breaks = sentence_breaks(texts)
     cuts = logits.proclitic.argmax(axis=1) if len(breaks) else np.zeros(0, dtype=np.int64)
     entities, triggers = (trimmed(spans, texts, cuts) for spans in find_spans(logits, breaks, cuts, config))
     if given_triggers is not None:
         triggers = given_triggers
+    if given_entities is not None:
+        entities = given_entities
     entities = entities.take(nested(entities))
     modality = logits.modality[triggers.first].argmax(axis=1) if len(triggers) else np.zeros(0, dtype=np.int64)
     links = link(runtime, logits.hidden, entities, triggers, breaks)

@@ -32,21 +32,25 @@ def word_range(text: Text, words: np.ndarray, start: int, end: int) -> tuple[int
     return first, max(last, first + 1), max(0, left - int(words[first, 0])) if first < len(words) else 0
 
 
-def tag_given_triggers(tagger: Tagger, gold: Sequence[Document]) -> list[Document]:
-    """Tag texts whose triggers are known: entities, modality and arguments are the tagger's, triggers the gold's."""
+def tag_given(tagger: Tagger, gold: Sequence[Document], *, entities: bool = False) -> list[Document]:
+    """Tag texts whose triggers are known, and with `entities` these too: the rest is the tagger's."""
     kinds = {name: i for i, name in enumerate(tagger.config.events)}
+    labels = {name: i for i, name in enumerate(tagger.config.entities)}
     out = []
     for document in gold:
         parts = read(document.text)
         if len(parts) > 1:
             raise ValueError(f"a gold document of {len(parts[0].words)} words or more: divide it")
         words = np.array(parts[0].words, dtype=np.int64).reshape(-1, 2)
-        events = [e for e in document.events if e.type in kinds]
-        found = [word_range(parts[0].text, words, e.start, e.end) for e in events]
-        rows = sorted((*span, kinds[e.type]) for span, e in zip(found, events, strict=True))
-        table = np.array(rows, dtype=np.int64).reshape(-1, 4)
-        given = Spans(table[:, 0], table[:, 1], table[:, 3], np.ones(len(table)), table[:, 2])
-        out.append(tagger.tag_parts(parts, given)[0])
+
+        def spans(found: list[tuple[int, int, int]], text: Text = parts[0].text, words: np.ndarray = words) -> Spans:
+            rows = sorted((*word_range(text, words, start, end), kind) for start, end, kind in found)
+            table = np.array(rows, dtype=np.int64).reshape(-1, 4)
+            return Spans(table[:, 0], table[:, 1], table[:, 3], np.ones(len(table)), table[:, 2])
+
+        triggers = spans([(e.start, e.end, kinds[e.type]) for e in document.events if e.type in kinds])
+        named = spans([(e.start, e.end, labels[e.label]) for e in document.entities if e.label in labels])
+        out.append(tagger.tag_parts(parts, triggers, named if entities else None)[0])
     return out
 
 
@@ -65,7 +69,7 @@ def predict(tagger: Tagger, labelled: Sequence[LabelledDocument]) -> tuple[list[
         for document, item in zip(tagger.pipe(d.text for d in gold), labelled, strict=True)
     ]
     events = bool(labelled) and all(item.events for item in labelled) and bool(tagger.config.events)
-    return predicted, tag_given_triggers(tagger, gold) if events else []
+    return predicted, tag_given(tagger, gold) if events else []
 
 
 def _in_terms(document: Document, item: LabelledDocument, coarse: dict[str, str]) -> tuple[Entity, ...]:

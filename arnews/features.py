@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from datasets import DatasetDict, Features
 
 META = ("topic", "genre", "region", "date")
-FORMATS = ("markup", "anercorp", "aqmar", "wikifane", "wojood")
+FORMATS = ("markup", "conll", "anercorp", "aqmar", "wikifane", "wojood")
 
 
 def load_dataset(name: str = "arnews", path: str | Path | None = None) -> DatasetDict:
     """The shipped corpus, or a file of yours, as a `datasets.DatasetDict`: a row for each document.
 
     `name`: "arnews" (splits train, dev, test), or the format of the file or folder at `path` (one split, train):
-    "markup", "anercorp", "aqmar", "wikifane", "wojood". In a row:
+    "markup", "anercorp", "aqmar", "wikifane", "wojood", or "conll", whose labels stay as they are. In a row:
 
     - `text`, `id`, `topic`, `genre`, `region`, `date` ("" where unknown);
     - `words`, and their offsets in `text` as `word_starts`, `word_ends`;

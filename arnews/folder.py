@@ -48,9 +48,14 @@ class ModelConfig:
     files: dict[str, str] = dataclasses.field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        for name in ("entities",) if self.flat else ("entities", "events", "modalities", "roles"):
+        for name in ("entities", "events", "modalities", "roles"):
             labels = getattr(self, name)
-            if not labels or len(set(labels)) < len(labels) or not all(isinstance(x, str) and x for x in labels):
+            needed = name == "entities" or bool(self.events)  # a model without events has no modalities or roles
+            if (
+                (needed and not labels)
+                or len(set(labels)) < len(labels)
+                or not all(isinstance(x, str) and x for x in labels)
+            ):
                 raise ValueError(f"{name!r} must be a list of distinct labels, not {list(labels)}")
         if not MAX_PIECES + 2 <= self.window <= 8192:
             raise ValueError(f"'window' is {self.window}: it must lie between {MAX_PIECES + 2} and 8192")

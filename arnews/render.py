@@ -210,9 +210,9 @@ def html_pairs(pairs: Iterable[tuple[str, Document, Document]], title: str, side
     items = [(name, _Paragraphs(left), _Paragraphs(right)) for name, left, right in pairs]
     articles = [article for _, *both in items for article in both]
     rows = (
-        f"<section><h2><bdi>{_html(name)}</bdi></h2>\n<div class=\"pair\">"
+        f'<section><h2><bdi>{_html(name)}</bdi></h2>\n<div class="pair">'
         + "".join(
-            f"<div><p class=\"legend\">{_html(side)}</p>{a.html()}</div>" for side, a in zip(sides, both, strict=True)
+            f'<div><p class="legend">{_html(side)}</p>{a.html()}</div>' for side, a in zip(sides, both, strict=True)
         )
         + "</div></section>\n"
         for name, *both in items

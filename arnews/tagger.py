@@ -179,12 +179,14 @@ class Tagger:
         if group:
             yield group
 
-    def tag_parts(self, texts: Sequence[ReadText], given_triggers: Spans | None = None) -> list[Document]:
+    def tag_parts(
+        self, texts: Sequence[ReadText], given_triggers: Spans | None = None, given_entities: Spans | None = None
+    ) -> list[Document]:
         surfaces = [text.text.clean[start:end] for text in texts for start, end in text.words]
         pieces, counts = self._encode(surfaces)
         spans = self._windows(texts, counts)
         logits, seen = self._run(batches(pieces, counts, spans, self.folder.special, self._budget), len(surfaces))
-        return decode(texts, logits, self._runtime, self.config, seen, given_triggers)
+        return decode(texts, logits, self._runtime, self.config, seen, given_triggers, given_entities)
 
     def _windows(self, texts: Sequence[ReadText], counts: np.ndarray) -> list[Window]:
         out: list[Window] = []

@@ -26,7 +26,8 @@ from arnews.markup import parse
 from arnews.schema import schema
 from tests.conftest import make_tokenizer
 from training.checkpoints import MARKER, is_complete, last_complete
-from training.finetune import DataConfig, FinetuneConfig, train
+from training.data import DataConfig
+from training.finetune import FinetuneConfig, train
 from training.losses import TrainingModel, trigger_weights
 from training.noise import apply, name_pools, perturb
 from training.tokens import wrap_tokenizer

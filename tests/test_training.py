@@ -17,8 +17,9 @@ from arnews.encode import WordEncoder
 from arnews.export import export
 from arnews.folder import open_folder
 from tests.conftest import make_model, model_config
+from training.data import DataConfig, held_out
 from training.examples import IGNORED, Collator, examples
-from training.finetune import DataConfig, FinetuneConfig, held_out
+from training.finetune import FinetuneConfig
 from training.finetune import train as finetune
 from training.losses import _either
 from training.pretrain import PretrainConfig

@@ -16,7 +16,7 @@ from arnews.evaluate import evaluate
 from arnews.export import export
 from arnews.tagger import Tagger
 from training.config import load_config
-from training.finetune import held_out
+from training.data import held_out
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,6 @@ The result lies in `output`: a folder for `Tagger(...)`, with its scores on the 
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
 import os
 import random
@@ -23,43 +22,24 @@ import torch
 from torch import nn
 from torch.utils.data import Dataset
 from transformers import AutoTokenizer, Trainer, TrainerCallback, TrainingArguments, set_seed
+from transformers.utils import cached_file
 
 from arnews.card import card
-from arnews.conll import read_conll
-from arnews.datasets import LabelledDocument, corpus, read_marked
+from arnews.datasets import LabelledDocument
 from arnews.encode import WordEncoder
 from arnews.errors import ConfigError
 from arnews.evaluate import evaluate
-from arnews.features import FORMATS
-from arnews.folder import TOKENIZER, ModelConfig, read_tokenizer
+from arnews.folder import TOKENIZER, read_tokenizer
 from arnews.model import NewsModel, load_encoder
-from arnews.schema import schema
 from arnews.tagger import Tagger
 from training.checkpoints import Checkpoints, EarlyStopping, last_complete
 from training.config import load_config
+from training.data import DataConfig, load_data, model_config
 from training.examples import Collator, Example, examples
 from training.losses import TrainingModel, trigger_weights
 from training.noise import name_pools, perturb
 
 Make = Callable[[LabelledDocument], list[Example]]
-
-
-@dataclass(frozen=True)
-class DataConfig:
-    """One labelled set."""
-
-    format: str = field(metadata={"choices": ("arnews", *FORMATS)})  # arnews: the shipped corpus, which needs no path
-    path: str = ""  # a file, or for markup also a folder
-    repeat: int = field(default=1, metadata={"low": 1, "high": 100})  # how often an epoch sees it
-    take: float = field(default=1.0, metadata={"low": 0.01, "high": 1.0})  # this share from the front
-    until: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0})  # it takes part in this share of the epochs
-    share: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0})  # this share, spread evenly
-    hold_out: bool = False  # leave out the fifth of the documents that `held_out` names; it joins the dev data
-
-    @property
-    def events(self) -> bool:
-        """Whether the set marks events, and so everything."""
-        return self.format in ("arnews", "markup")
 
 
 @dataclass(frozen=True)
@@ -92,32 +72,6 @@ class FinetuneConfig:
     select_on: str = "arnews-dev"  # the dev set whose entity and trigger F1 choose the best model
     save_every: int = field(default=0, metadata={"low": 0})  # steps between checkpoints; 0: none, and no resuming
     push_to: str = ""  # a hub repository, as name/model, that the finished folder is uploaded to
-
-
-def held_out(name: str) -> bool:
-    """Whether a document belongs to the fixed fifth that is never trained on."""
-    return int(hashlib.sha256(name.encode("utf-8")).hexdigest(), 16) % 5 == 0
-
-
-def load_data(config: FinetuneConfig) -> tuple[list[list[LabelledDocument]], dict[str, list[LabelledDocument]]]:
-    """The training documents of each set, repeated as asked, and the named dev sets."""
-    training: list[list[LabelledDocument]] = []
-    dev: dict[str, list[LabelledDocument]] = {}
-    for data in config.data:
-        if data.format == "arnews":
-            documents = corpus("train")
-            dev["arnews-dev"], dev["arnews-test"] = corpus("dev"), corpus("test")
-        elif data.format == "markup":
-            documents = read_marked(Path(data.path))
-        else:
-            documents = read_conll(Path(data.path), data.format)
-        documents = documents[: round(len(documents) * data.take)]
-        if data.hold_out:
-            dev[f"{Path(data.path).name}-held-out"] = [d for d in documents if held_out(d.id)]
-            documents = [d for d in documents if not held_out(d.id)]
-        documents = [d for i, d in enumerate(documents) if int((i + 1) * data.share) > int(i * data.share)]
-        training.append(documents * data.repeat)
-    return training, dev
 
 
 class Examples(Dataset[Example]):
@@ -184,12 +138,8 @@ def train(config: FinetuneConfig) -> None:
     set_seed(config.seed)
     output = Path(config.output)
     output.mkdir(parents=True, exist_ok=True)
-    training, dev = load_data(config)
-    names = schema()
-    labels = ModelConfig(
-        tuple(names.entities), tuple(names.events), tuple(names.modalities), tuple(names.roles),
-        window=config.window, dropout=config.dropout,
-    )  # fmt: skip
+    training, dev = load_data(config.data)
+    labels = model_config(training, config.window, config.dropout)
     encoder = load_encoder(config.encoder)
     model = NewsModel(encoder, labels)
     tokenizer_file = save_tokenizer(config.encoder, output)
@@ -261,7 +211,11 @@ def training_arguments(config: FinetuneConfig) -> TrainingArguments:
 def save_tokenizer(encoder: str, output: Path) -> Path:
     """The encoder's tokenizer as one file, whatever files it came in."""
     path = output / TOKENIZER
-    AutoTokenizer.from_pretrained(encoder, use_fast=True, trust_remote_code=False).backend_tokenizer.save(str(path))
+    found = cached_file(encoder, TOKENIZER, _raise_exceptions_for_missing_entries=False)
+    if found:
+        shutil.copyfile(found, path)
+    else:  # older checkpoints have a vocabulary alone
+        AutoTokenizer.from_pretrained(encoder, use_fast=True, trust_remote_code=False).backend_tokenizer.save(str(path))
     return path
 
 
