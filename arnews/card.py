@@ -18,6 +18,8 @@ LICENCES = {
     "anercorp": "ANERcorp in the CAMeL Lab split (news of 2005), CC BY-SA 4.0",
     "aqmar": "AQMAR (Wikipedia), CC BY-SA 3.0",
     "wikifane": "WikiFANE gold (Wikipedia), CC BY-SA 3.0",
+    "wojood": "Wojood, under the terms of its makers",
+    "conll": "a file of the trainer's own, its licence not stated",
 }
 PRETRAINING = (
     "newspapers of about 20 Arab countries (no licence stated), Al Mayadeen 2023-24 (scraped), ANT v1.1 Tunisian radio "
@@ -67,7 +69,15 @@ def card(
     what the export measured."""
     pretraining = training.get("pretraining", {})
     tokens = [pretraining.get(key, 0) for key in ("steps", "batch_size", "sequence_length")]
-    sets = sorted({item["format"] for item in training["data"]})
+    sets = sorted({item["format"] for item in training["data"] if not item.get("score_only")})
+    events = any("triggers" in report for report in scores.values())
+    what = "nested entities" + (", and events with modality and arguments" if events else "")
+    argument = "" if figures else "folder"
+    engine = (
+        "the int8 graph that is shipped, by `python -m training.export configs/export.yaml`"
+        if figures
+        else "the weights in fp32, by `training/finetune.py`"
+    )
     lines = [
         "---",
         "language: ar",
@@ -77,14 +87,12 @@ def card(
         "",
         f"# {title}",
         "",
-        "Reads Arabic news: 19 entity labels, nested; 31 event types with modality and arguments. Use it with "
-        "`from arnews import Tagger; Tagger()`.",
+        f"Reads Arabic news: {what}. Use it with `from arnews import Tagger; Tagger({argument})`.",
         "",
         "## Scores",
         "",
-        "Measured on the int8 graph that is shipped, by `python -m training.export configs/export.yaml`, which writes "
-        "this card. Intervals are bootstrapped over documents. An argument counts where trigger, role and entity span "
-        "are right.",
+        f"Measured on {engine}, which writes this card. Intervals are bootstrapped over documents. An argument counts "
+        "where trigger, role and entity span are right.",
         "",
     ]
     for name, report in scores.items():
@@ -96,8 +104,9 @@ def card(
         "",
         *(f"- {LICENCES[name]}" for name in sets),
         "",
-        f"The encoder was pretrained with masked words on {PRETRAINING}; "
-        f"it saw {math.prod(tokens) / 1e6:.1f} M tokens.",
+        f"The encoder was pretrained with masked words on {PRETRAINING}; it saw {math.prod(tokens) / 1e6:.1f} M tokens."
+        if pretraining
+        else f"The encoder is {training['encoder']}: its licence holds too.",
         "",
         "## How it was made",
         "",
@@ -121,4 +130,4 @@ def card(
         "reports what a text says, not what is true.",
         "",
     ]
-    return "\n".join(line for line in lines)
+    return "\n".join(lines)

@@ -39,14 +39,14 @@ def read_conll(path: Path, source: str) -> list[LabelledDocument]:
     ...     [(e.text, e.label) for e in read_conll(Path(file.name), "wojood")[0].document.entities]
     [('وزير خارجية مصر', 'OCC'), ('مصر', 'GPE')]
     """
+    if source != OWN and source not in schema().sources:
+        raise ValueError(f"source is {source!r}: it must be one of {OWN}, {', '.join(schema().sources)}")
     sentences = list(_sentences(path))
     if source == OWN:
         found = sorted({tag[2:] for sentence in sentences for _, tags in sentence for tag in tags if tag != "O"})
-        mapping: Source | None = Source(tuple(found), {label: (label,) for label in found})
+        mapping = Source(tuple(found), {label: (label,) for label in found})
     else:
-        mapping = schema().sources.get(source)
-    if mapping is None:
-        raise ValueError(f"source is {source!r}: it must be one of {OWN}, {', '.join(schema().sources)}")
+        mapping = schema().sources[source]
     out: list[LabelledDocument] = []
     group: list[list[Token]] = []
     for sentence in sentences:

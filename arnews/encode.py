@@ -74,6 +74,10 @@ class Batch:
     last: np.ndarray
     words: np.ndarray
 
+    def feeds(self) -> dict[str, np.ndarray]:
+        """The network's inputs by name."""
+        return {"ids": self.ids, "mask": self.mask, "first": self.first, "last": self.last}
+
 
 @dataclass(frozen=True, slots=True)
 class Special:

@@ -182,11 +182,14 @@ class Tagger:
     def tag_parts(
         self, texts: Sequence[ReadText], given_triggers: Spans | None = None, given_entities: Spans | None = None
     ) -> list[Document]:
+        logits, seen = self._run(self.batches(texts), sum(len(text.words) for text in texts))
+        return decode(texts, logits, self._runtime, self.config, seen, given_triggers, given_entities)
+
+    def batches(self, texts: Sequence[ReadText]) -> Iterator[Batch]:
+        """What the network reads of some texts, in no order."""
         surfaces = [text.text.clean[start:end] for text in texts for start, end in text.words]
         pieces, counts = self._encode(surfaces)
-        spans = self._windows(texts, counts)
-        logits, seen = self._run(batches(pieces, counts, spans, self.folder.special, self._budget), len(surfaces))
-        return decode(texts, logits, self._runtime, self.config, seen, given_triggers, given_entities)
+        return batches(pieces, counts, self._windows(texts, counts), self.folder.special, self._budget)
 
     def _windows(self, texts: Sequence[ReadText], counts: np.ndarray) -> list[Window]:
         out: list[Window] = []

@@ -7,6 +7,7 @@ import pytest
 
 from arnews import ConfigError
 from training.config import load_config
+from training.evaluate import JudgeConfig
 from training.export import ExportConfig
 from training.finetune import FinetuneConfig
 from training.pretrain import PretrainConfig
@@ -57,5 +58,6 @@ def test_r33_yaml_is_data(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.name)
 def test_every_config_loads(path: Path) -> None:
-    kind = PretrainConfig if "pretrain" in path.name else ExportConfig if "export" in path.name else FinetuneConfig
+    kinds = {"pretrain": PretrainConfig, "export": ExportConfig, "evaluate": JudgeConfig}
+    kind = next((cls for name, cls in kinds.items() if path.name.startswith(name)), FinetuneConfig)
     assert load_config(path, kind).output

@@ -15,6 +15,9 @@ from arnews.errors import ModelError
 from arnews.folder import GRAPH, LINKS, Folder, check_files
 from arnews.runtime import Pairs, WordLogits
 
+# One operator for a sum and its layer norm takes four times as long as two (see arnews.export.optimize).
+_SLOWER = ["SkipLayerNormFusion"]
+
 
 class OnnxRuntime:
     """Runs `model.onnx` and `links.onnx` of a folder on `threads` threads (None: all cores)."""
@@ -32,8 +35,7 @@ class OnnxRuntime:
         self._links = _session(folder, LINKS, options)
 
     def words(self, batch: Batch) -> WordLogits:
-        feeds = {"ids": batch.ids, "mask": batch.mask, "first": batch.first, "last": batch.last}
-        return WordLogits(*self._words.run(None, feeds))
+        return WordLogits(*self._words.run(None, batch.feeds()))
 
     def links(self, pairs: Pairs) -> np.ndarray:
         feeds = {name: getattr(pairs, name) for name in ("trigger", "first", "last", "kind", "label", "distance")}
@@ -42,6 +44,8 @@ class OnnxRuntime:
 
 def _session(folder: Folder, name: str, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
     try:
-        return onnxruntime.InferenceSession(str(folder.path / name), options, providers=["CPUExecutionProvider"])
+        return onnxruntime.InferenceSession(
+            str(folder.path / name), options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER
+        )
     except Exception as error:  # onnxruntime raises a kind of its own for every cause
         raise ModelError(f"{folder.path / name} cannot be loaded ({error}): export it again") from error
