@@ -185,6 +185,7 @@ def tag(
     device: Annotated[str, typer.Option(help="cpu, or with the torch extra cuda.")] = "cpu",
     dtype: Annotated[str | None, typer.Option(help="fp32, bf16 or fp16: run in torch.")] = None,
     encoding: Annotated[str, typer.Option(help="Encoding of the files.")] = "utf-8",
+    workers: Annotated[int, typer.Option(help="Processes that share the work.", min=1)] = 1,
 ) -> None:
     """Tag files: entities, and events with their arguments."""
     from arnews.tagger import Tagger
@@ -199,7 +200,7 @@ def tag(
                 yield text
 
         count = len(files) if not any(f.endswith(".jsonl") for f in files) else None
-        documents = progress(tagger.pipe(texts()), count)
+        documents = progress(tagger.pipe(texts(), workers=workers), count)
         with sink(output) as out:
             write(out, format, ((names.pop(0), d) for d in documents), output is None and out.isatty())
 

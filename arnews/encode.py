@@ -19,7 +19,7 @@ MAX_PIECES = 64
 # The cache of words is emptied when it holds this many: some 100 MB, and years of news.
 CACHE_LIMIT = 500_000
 # Sequences are padded to a multiple of this, so that memory is asked for in few sizes.
-LENGTH_STEP = 8
+LENGTH_STEP = 4
 
 
 class WordEncoder:
@@ -77,6 +77,19 @@ class Batch:
     def feeds(self) -> dict[str, np.ndarray]:
         """The network's inputs by name."""
         return {"ids": self.ids, "mask": self.mask, "first": self.first, "last": self.last}
+
+    def halves(self) -> tuple[Batch, Batch]:
+        """The first and the second half of its sequences, of which there are two at least."""
+        rows, width = self.ids.shape
+        half = rows // 2
+        cut = int(np.searchsorted(self.first, half * width))  # words stand in the order of their places
+        return (
+            Batch(self.ids[:half], self.mask[:half], self.first[:cut], self.last[:cut], self.words[:cut]),
+            Batch(
+                self.ids[half:], self.mask[half:], self.first[cut:] - half * width, self.last[cut:] - half * width,
+                self.words[cut:],
+            ),
+        )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)

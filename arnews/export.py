@@ -12,6 +12,7 @@ import logging
 import shutil
 import tempfile
 import warnings
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,7 +38,7 @@ from arnews.tagger import Tagger, read
 OPSET = 18
 PARITY = 1e-3  # the largest difference of a logit between torch and the fp32 graph
 DROP = 0.5  # the largest fall of an F1 on the dev documents, in points, that int8 may cost
-CALIBRATION = 60  # documents of the shipped corpus that activations are ranged on
+CALIBRATION = 100  # documents of the shipped corpus that activations are ranged on
 SHAPES = ((1, 8), (2, 16), (3, 40), (7, 128), (16, 64), (1, 128), (5, 24), (32, 32), (4, 96), (2, 120))
 
 
@@ -233,10 +234,29 @@ def quantize_static(folder: Path) -> None:
     _quantize_static(
         embedded, made, _Texts(folder), quant_format=QuantFormat.QDQ, op_types_to_quantize=["MatMul", "Gemm"],
         per_channel=True, activation_type=QuantType.QUInt8, weight_type=QuantType.QInt8,
+        nodes_to_exclude=_outside_layers(embedded),
         extra_options={"OpTypesToExcludeOutputQuantization": ["MatMul", "Gemm"], "MatMulConstBOnly": True},
     )  # fmt: skip
     made.replace(path)
     embedded.unlink()
+
+
+def _outside_layers(path: Path) -> list[str]:
+    """The products of the heads, and of token vectors narrower than the layers: a percent of the work, and in int8
+    half a point of F1 (dev split: entities 65.1 in fp32, 64.0 with everything in int8, 64.9 without these)."""
+    graph = onnx.load(path).graph
+    shapes = {weight.name: tuple(weight.dims) for weight in graph.initializer}
+    heads, out = {"first", "last"}, []
+    widths = Counter(shapes[name] for node in graph.node if node.op_type == "MatMul" for name in node.input[1:]
+                     if name in shapes)  # fmt: skip
+    width = max(widths, key=lambda shape: widths[shape])[0]
+    for node in graph.node:
+        if heads.intersection(node.input):
+            heads.update(node.output)
+            out.append(node.name)
+        elif node.op_type in ("MatMul", "Gemm") and shapes.get(node.input[1], (width,))[0] < width:
+            out.append(node.name)
+    return out
 
 
 def quantize_blocks(folder: Path) -> None:

@@ -21,8 +21,10 @@ from arnews.runtime import Runtime, WordLogits
 from arnews.segment import Window, sentence_bounds, windows
 from arnews.text import clean
 
-# Tokens of one batch, padding included: the smallest at which the matrix products run at full speed.
-TOKEN_BUDGET = 4096
+# Tokens of one batch, padding included. On a CPU larger ones fall out of its cache and pad more (4,096 tokens: 10%
+# slower); a GPU is idle with less.
+TOKEN_BUDGET = 1024
+GPU_TOKEN_BUDGET = 32_768
 # Texts are read ahead until they hold about this many words (three batches), so that windows of like length meet.
 # A longer text is read in parts of this size, cut between sentences, so that memory does not grow with it.
 READ_AHEAD_WORDS = 8192
@@ -36,8 +38,10 @@ class Tagger:
     `model`: a folder written by `save_pretrained` or a hub id; None is the bundled model, and nothing is downloaded. A
     token classifier from elsewhere with B-x, I-x labels becomes a tagger of entities, with its labels as they are.
     `device`: "cpu", "cuda", …; `dtype`: "fp32", "bf16" or "fp16". On the CPU with no dtype the ONNX graph runs and
-    torch is not imported; else the torch extra is needed. `threads`: for the ONNX engine, None for all cores. Raises
-    `ModelError` for a folder that is missing or damaged. May be shared between threads; pickles as its arguments.
+    torch is not imported; else the torch extra is needed. `threads`: for the ONNX engine, None for all cores.
+    `token_budget`: tokens of a batch, None for what suits the device; on a GPU that is short of memory batches are
+    halved. `compile`: run torch.compile on the network, which takes a minute and pays on a GPU. Raises `ModelError` for
+    a folder that is missing or damaged. May be shared between threads; pickles as its arguments.
     """
 
     def __init__(
@@ -47,13 +51,16 @@ class Tagger:
         device: str = "cpu",
         dtype: str | None = None,
         threads: int | None = None,
-        token_budget: int = TOKEN_BUDGET,
+        token_budget: int | None = None,
+        compile: bool = False,
     ) -> None:
         self._arguments: dict[str, Any] = {
             "model": model, "device": device, "dtype": dtype, "threads": threads, "token_budget": token_budget,
+            "compile": compile,
         }  # fmt: skip
         self.folder: Folder = open_folder(resolve(model))
-        self._budget = token_budget
+        self._budget = token_budget or (TOKEN_BUDGET if device == "cpu" else GPU_TOKEN_BUDGET)
+        self._ahead = READ_AHEAD_WORDS if device == "cpu" else 2 * GPU_TOKEN_BUDGET
         self._encode = WordEncoder(self.folder.tokenizer)
         self._runtime = self._load()
 
@@ -76,8 +83,10 @@ class Tagger:
         if self.config.flat:
             from arnews.runtime.foreign import TokenClassifier
 
-            return TorchRuntime(TokenClassifier(self.folder), device, dtype or "fp32")
-        return TorchRuntime(NewsModel.from_pretrained(self.folder), device, dtype or "fp32")
+            network: Any = TokenClassifier(self.folder)
+        else:
+            network = NewsModel.from_pretrained(self.folder)
+        return TorchRuntime(network, device, dtype or "fp32", compile=self._arguments["compile"])
 
     @classmethod
     def from_pretrained(cls, model: str | Path, **arguments: Any) -> Tagger:
@@ -125,11 +134,18 @@ class Tagger:
             raise _wrong_type(texts)
         return list(self.pipe(texts))
 
-    def pipe(self, texts: Iterable[str]) -> Iterator[Document]:
+    def pipe(self, texts: Iterable[str], *, workers: int = 1) -> Iterator[Document]:
         """Tag any number of texts lazily: a `Document` for each, in their order.
 
-        About 8,000 words are read ahead; memory does not depend on how many texts there are.
+        About 8,000 words are read ahead (65,000 on a GPU); memory does not depend on how many texts there are.
+        `workers`: processes that share the work, each with its part of the cores and a model of its own; the answers
+        are the same. It pays where there are many cores.
         """
+        if workers > 1:
+            from arnews.workers import tag_in_processes
+
+            yield from tag_in_processes(self._arguments, texts, workers)
+            return
         parts: list[Document] = []
         sizes: list[int] = []
         for group in self._groups(texts):
@@ -173,7 +189,7 @@ class Tagger:
             for part in read(text):
                 group.append(part)
                 size += len(part.words)
-                if size >= READ_AHEAD_WORDS or len(group) >= READ_AHEAD_TEXTS:
+                if size >= self._ahead or len(group) >= READ_AHEAD_TEXTS:
                     yield group
                     group, size = [], 0
         if group:
@@ -208,9 +224,9 @@ class Tagger:
         for batch in source:
             out = self._runtime.words(batch)
             if found is None:
-                found = WordLogits(*(np.zeros((words, part.shape[1]), np.float32) for part in parts_of(out)))
+                found = WordLogits(*(np.zeros((words, part.shape[1]), np.float32) for part in out.parts()))
             kept = batch.words >= 0
-            for target, part in zip(parts_of(found), parts_of(out), strict=True):
+            for target, part in zip(found.parts(), out.parts(), strict=True):
                 target[batch.words[kept]] = part[kept]
             seen[batch.words[kept]] = True
         if found is None:
@@ -241,11 +257,6 @@ def read(text: str) -> list[ReadText]:
         parts.append(ReadText(cleaned, words[base:last], inside, final=stop == len(sentences)))
         at = stop
     return parts
-
-
-def parts_of(logits: WordLogits) -> tuple[np.ndarray, ...]:
-    """The arrays of some outputs, in their order."""
-    return logits.entity, logits.trigger, logits.modality, logits.proclitic, logits.hidden
 
 
 def _join(parts: list[Document], sizes: list[int]) -> Document:

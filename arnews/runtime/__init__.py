@@ -24,6 +24,10 @@ class WordLogits:
     proclitic: np.ndarray
     hidden: np.ndarray
 
+    def parts(self) -> tuple[np.ndarray, ...]:
+        """The arrays in their order."""
+        return self.entity, self.trigger, self.modality, self.proclitic, self.hidden
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Pairs:
