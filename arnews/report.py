@@ -77,7 +77,7 @@ def _tables(report: Mapping[str, Any]) -> list[str]:
     return out
 
 
-def _pyplot() -> Any:
+def pyplot_agg() -> Any:
     try:
         import matplotlib
     except ImportError:
@@ -96,7 +96,7 @@ def _named(label: str) -> str:
 
 def plot_confusion(table: Counter[tuple[str, str]], path: Path) -> None:
     """The confusions as a picture: a row for each gold label, shares of the row as colour, counts as numbers."""
-    pyplot = _pyplot()
+    pyplot = pyplot_agg()
     order = [*schema().entities, *schema().events]
     found = {label for pair in table for label in pair} - {breakdown.NONE}
     labels = [*sorted(found, key=lambda x: (order.index(x) if x in order else len(order), x)), breakdown.NONE]
@@ -119,7 +119,7 @@ def plot_confusion(table: Counter[tuple[str, str]], path: Path) -> None:
 
 def plot_curve(points: Sequence[Mapping[str, Any]], path: Path) -> None:
     """A learning curve: `points` hold `words` of training text and scores by name."""
-    pyplot = _pyplot()
+    pyplot = pyplot_agg()
     figure, axes = pyplot.subplots(figsize=(7, 4))
     for name in [key for key in points[0] if key != "words"]:
         axes.plot([p["words"] for p in points], [p[name] for p in points], marker="o", label=name)

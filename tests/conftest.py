@@ -102,6 +102,25 @@ def exported(trained: Path) -> Path:
     return target
 
 
+@pytest.fixture(scope="session")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny pretrained encoder, as the hub has them."""
+    import torch
+    from transformers import RoFormerConfig, RoFormerModel
+
+    from training.tokens import wrap_tokenizer
+
+    torch.manual_seed(0)
+    folder = tmp_path_factory.mktemp("encoder") / "tiny"
+    shape = RoFormerConfig(
+        vocab_size=300, embedding_size=16, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
+        intermediate_size=32, max_position_embeddings=128,
+    )  # fmt: skip
+    RoFormerModel(shape).save_pretrained(folder)
+    wrap_tokenizer(make_tokenizer(folder / "tokenizer.json")).save_pretrained(folder)
+    return folder
+
+
 class LookupRuntime:
     """Calls every word whose first subword is `target` a PERS, and nothing else anything."""
 

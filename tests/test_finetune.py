@@ -17,35 +17,20 @@ import numpy as np
 import pytest
 import torch
 from safetensors.torch import load_file
-from transformers import AutoModel, RoFormerConfig, RoFormerModel
+from transformers import AutoModel, RoFormerModel
 
 from arnews import ConfigError, Tagger
 from arnews.datasets import LabelledDocument, corpus, gold_document
 from arnews.folder import sha256
 from arnews.markup import parse
 from arnews.schema import schema
-from tests.conftest import make_tokenizer
 from training.checkpoints import MARKER, is_complete, last_complete
 from training.data import DataConfig
 from training.finetune import FinetuneConfig, train
 from training.losses import TrainingModel, trigger_weights
 from training.noise import apply, name_pools, perturb
-from training.tokens import wrap_tokenizer
 
 ROOT = Path(__file__).parent.parent
-
-
-@pytest.fixture(scope="module")
-def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("encoder") / "tiny"
-    shape = RoFormerConfig(
-        vocab_size=300, embedding_size=16, hidden_size=32, num_hidden_layers=2, num_attention_heads=2,
-        intermediate_size=32, max_position_embeddings=128,
-    )  # fmt: skip
-    RoFormerModel(shape).save_pretrained(folder)
-    wrap_tokenizer(make_tokenizer(folder / "tokenizer.json")).save_pretrained(folder)
-    return folder
 
 
 def tiny(encoder: Path, output: Path, **changes: object) -> FinetuneConfig:

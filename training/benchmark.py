@@ -1,10 +1,11 @@
-"""Words per second, cold start and peak memory: the bundled model beside the usual transformers pipeline.
+"""The instrument: arnews beside its peers on the same text, and where its own time goes.
 
-    python -m training.benchmark [--quick] [--json] [--runs N]
+    python -m training.benchmark [--quick] [--json] [--runs N] [--text FILE] [--output DIR] [--gpu]
 
-Both read the same sentences on the same cores, in turn, each in a process of its own. The pipeline runs a checkpoint
-of BERT-base shape with 30,000 subwords and random weights, made here: speed does not depend on what was learned.
-Ratios are medians over the runs; absolute figures depend on the machine.
+Every run is a process of its own; systems take turns. Peers run checkpoints of random weights that are made here.
+Ratios are medians over the runs; absolute figures depend on the machine. `--text` is raw news, one paragraph a line and
+a blank line between documents (default: the shipped corpus). `--output` writes `benchmark.md` and two plots. `--gpu`
+measures BERT-base in bf16 on a GPU instead. A peer that is not installed, as camel-tools, is left out.
 """
 
 from __future__ import annotations
@@ -14,28 +15,44 @@ import json
 import os
 import platform
 import random
-import resource
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from arnews.datasets import corpus
+from arnews.report import pyplot_agg
+from training.peers import PEERS, export_base, make_checkpoints
 
-PIPELINE_BATCH = 32
+# Words that each system reads in a run, so that slow ones do not take hours.
+WORDS = {"arnews": 100_000, "pipeline": 4_000, "pipeline_1": 4_000, "pipeline_best": 10_000, "camel": 2_000,
+         "pipeline_ours": 30_000, "arnews_base_fp32": 8_000, "arnews_base": 16_000}  # fmt: skip
+QUICK = {"arnews": 15_000, "pipeline": 1_000, "pipeline_best": 2_500}
+# ratio: (our system, theirs)
+RATIOS = {
+    "ratio_to_pipeline": ("arnews", "pipeline"),
+    "ratio_to_pipeline_best": ("arnews", "pipeline_best"),
+    "ratio_to_camel": ("arnews", "camel"),
+    "ratio_of_engines": ("arnews", "pipeline_ours"),
+    "ratio_of_base": ("arnews_base", "pipeline_best"),
+}
+LENGTHS = (500, 2_000, 10_000, 50_000)
+Runs = dict[str, list[dict[str, float]]]
 
 
-def sentences(words: int) -> list[str]:
-    """Sentences of the shipped corpus, about this many words in all."""
-    found = [
-        item.document.text[start:end]
-        for split in ("dev", "test", "train")
-        for item in corpus(split)
-        for start, end in item.document.sentences
-    ]
+def articles(path: Path | None, words: int) -> list[str]:
+    """Articles in an order that is always the same, about this many words in all."""
+    if path is None:
+        found = [item.document.text for split in ("dev", "test", "train") for item in corpus(split)]
+    else:
+        from arnews.variety import read_raw
+
+        found = [document.text for document in read_raw(path)]
     random.Random(0).shuffle(found)
     out: list[str] = []
     total = 0
@@ -45,123 +62,175 @@ def sentences(words: int) -> list[str]:
     return out
 
 
-def make_checkpoint(folder: Path) -> None:
-    """A BERT-base token classifier with random weights, with a tokenizer of 30,000 subwords of the corpus."""
-    from tokenizers import Regex, Tokenizer, models, pre_tokenizers, processors, trainers
-    from transformers import BertConfig, BertForTokenClassification, PreTrainedTokenizerFast
-
-    from arnews.text import WORD
-
-    tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(WORD.pattern), "removed", invert=True)
-    special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
-    texts = [item.document.text for split in ("train", "dev", "test") for item in corpus(split)]
-    tokenizer.train_from_iterator(texts, trainers.WordPieceTrainer(vocab_size=30_000, special_tokens=special))
-    tokenizer.post_processor = processors.BertProcessing(("[SEP]", 3), ("[CLS]", 2))
-    names = dict(zip(("pad_token", "unk_token", "cls_token", "sep_token", "mask_token"), special, strict=True))
-    PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=512, **names).save_pretrained(folder)
-    labels = ["O", *(f"{p}-{t}" for t in ("PERS", "LOC", "ORG", "MISC") for p in "BI")]
-    BertForTokenClassification(
-        BertConfig(vocab_size=30_000, id2label=dict(enumerate(labels)), label2id={x: i for i, x in enumerate(labels)})
-    ).save_pretrained(folder)
+def paragraphs(texts: Sequence[str]) -> list[str]:
+    """What a pipeline can read without being cut at 512 subwords: every paragraph by itself."""
+    return [line for text in texts for line in text.split("\n") if line.strip()]
 
 
-def one_run(system: str, texts: list[str], checkpoint: str, started: float) -> dict[str, float]:
-    """In a fresh process: the time to the first result, then words per second, then the peak memory."""
-    words = sum(len(text.split()) for text in texts)
-    if system == "arnews":
-        from arnews import Tagger
-
-        tagger = Tagger()
-        tagger(texts[0])
-        cold = time.time() - started
-        clock = time.perf_counter()
-        count = sum(1 for _ in tagger.pipe(texts))
-    else:
-        from transformers import pipeline
-
-        tag = pipeline("token-classification", model=checkpoint, aggregation_strategy="simple", device="cpu")
-        tag(texts[0])
-        cold = time.time() - started
-        clock = time.perf_counter()
-        count = len(tag(texts, batch_size=PIPELINE_BATCH))
-    wall = time.perf_counter() - clock
-    assert count == len(texts)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (1024 if sys.platform == "linux" else 1024**2)
-    return {"words_per_second": words / wall, "cold_start_s": cold, "peak_rss_mb": peak}
-
-
-def measure(runs: int, words: dict[str, int]) -> dict[str, list[dict[str, float]]]:
-    """Runs of both systems in alternation, each in a process of its own."""
-    found: dict[str, list[dict[str, float]]] = {"arnews": [], "pipeline": []}
-    with tempfile.TemporaryDirectory() as folder:
-        make_checkpoint(Path(folder))
-        for _ in range(runs):
-            for system, runs_of in found.items():
-                command = [sys.executable, "-m", "training.benchmark", "--child", system, "--checkpoint", folder]
-                command += ["--words", str(words[system]), "--started", str(time.time())]
-                done = subprocess.run(command, capture_output=True, text=True, check=True)
-                runs_of.append(json.loads(done.stdout.splitlines()[-1]))
+def measure(runs: int, words: Mapping[str, int], text: Path | None, folder: Path) -> Runs:
+    """Runs of all systems in alternation, each in a process of its own."""
+    make_checkpoints(folder)
+    if any(name.startswith("arnews_base") for name in words):
+        export_base(folder)
+    found: Runs = {name: [] for name in words}
+    for name, count in words.items():
+        texts = articles(text, count)
+        # The pipeline at its best reads whole articles, with a stride; in its usual setting it would cut them.
+        given = texts if name == "pipeline_best" or name.startswith("arnews") else paragraphs(texts)
+        (folder / f"{name}.json").write_text(json.dumps(given), encoding="utf-8")
+    for _ in range(runs):
+        for name, runs_of in found.items():
+            command = [sys.executable, "-m", "training.peers", name, str(folder / f"{name}.json"), str(folder)]
+            done = subprocess.run([*command, str(time.time())], capture_output=True, text=True, check=False)
+            if done.returncode:
+                raise RuntimeError(f"{name}: {done.stderr[-500:]}")
+            runs_of.append(json.loads(done.stdout.splitlines()[-1]))
     return found
 
 
-def summary(found: dict[str, list[dict[str, float]]]) -> dict[str, Any]:
+def summary(found: Runs) -> dict[str, Any]:
     """Medians of each figure, and medians of the ratios run by run."""
-    ours, theirs = found["arnews"], found["pipeline"]
 
-    def median(rows: list[dict[str, float]], key: str) -> float:
-        return statistics.median(row[key] for row in rows)
+    def median(name: str, key: str) -> float:
+        return statistics.median(row[key] for row in found[name])
 
-    def ratio(key: str) -> float:
-        return statistics.median(a[key] / b[key] for a, b in zip(ours, theirs, strict=True))
+    def ratio(ours: str, theirs: str, key: str) -> float:
+        return statistics.median(a[key] / b[key] for a, b in zip(found[ours], found[theirs], strict=True))
 
-    return {
+    out: dict[str, Any] = {
         "machine": f"{platform.machine()}, {len(os.sched_getaffinity(0))} cores",
-        "runs": len(ours),
-        "words_per_second": round(median(ours, "words_per_second")),
-        "pipeline_words_per_second": round(median(theirs, "words_per_second")),
-        "ratio_to_pipeline": round(ratio("words_per_second"), 1),
-        "cold_start_s": round(median(ours, "cold_start_s"), 2),
-        "pipeline_cold_start_s": round(median(theirs, "cold_start_s"), 2),
-        "cold_start_ratio": round(ratio("cold_start_s"), 3),
-        "peak_rss_mb": round(median(ours, "peak_rss_mb")),
-        "pipeline_peak_rss_mb": round(median(theirs, "peak_rss_mb")),
-        "peak_rss_ratio": round(ratio("peak_rss_mb"), 3),
+        "runs": len(found["arnews"]),
+        "words_per_second": round(median("arnews", "words_per_second")),
+        "cold_start_s": round(median("arnews", "cold_start_s"), 2),
+        "peak_rss_mb": round(median("arnews", "peak_rss_mb")),
+        "cold_start_ratio": round(ratio("arnews", "pipeline", "cold_start_s"), 3),
+        "peak_rss_ratio": round(ratio("arnews", "pipeline", "peak_rss_mb"), 3),
     }
+    for name, (ours, theirs) in RATIOS.items():
+        if ours in found and theirs in found:
+            out[name] = round(ratio(ours, theirs, "words_per_second"), 1)
+    keys = ("words_per_second", "cold_start_s", "peak_rss_mb")
+    out["systems"] = {name: {key: round(median(name, key), 2) for key in keys} for name in found}
+    return out
 
 
-def table(s: dict[str, Any]) -> str:
-    """The summary as a Markdown table."""
-    return "\n".join(
-        [
-            f"{s['machine']}, medians of {s['runs']} runs",
-            "",
-            "| | arnews, bundled model | transformers pipeline, BERT-base, batch 32 | ratio |",
-            "|---|---|---|---|",
-            f"| words/s | {s['words_per_second']:,} | {s['pipeline_words_per_second']:,} | {s['ratio_to_pipeline']} |",
-            f"| cold start to first result, s | {s['cold_start_s']} | {s['pipeline_cold_start_s']} "
-            f"| {s['cold_start_ratio']} |",
-            f"| peak memory, MB | {s['peak_rss_mb']:,} | {s['pipeline_peak_rss_mb']:,} | {s['peak_rss_ratio']} |",
-        ]
-    )
+def table(s: Mapping[str, Any]) -> str:
+    """The summary as Markdown."""
+    rows = [
+        f"{s['machine']}, medians of {s['runs']} runs",
+        "",
+        "| system | words/s | cold start to first result, s | peak memory, MB |",
+        "|---|---|---|---|",
+    ]
+    for name, x in s["systems"].items():
+        rows.append(f"| {PEERS[name]} | {x['words_per_second']:,.0f} | {x['cold_start_s']} | {x['peak_rss_mb']:,.0f} |")
+    rows += ["", "| ratio of the same runs | |", "|---|---|"]
+    titles = {
+        "ratio_to_pipeline": "words/s, bundled model to the pipeline, batch 32",
+        "ratio_to_pipeline_best": "words/s, bundled model to the pipeline at its best",
+        "ratio_to_camel": "words/s, bundled model to CAMeL Tools",
+        "ratio_of_engines": "words/s, our engine to the pipeline on the same encoder",
+        "ratio_of_base": "words/s, BERT-base in our engine to the pipeline at its best",
+        "cold_start_ratio": "cold start, to the pipeline's",
+        "peak_rss_ratio": "peak memory, to the pipeline's",
+    }
+    rows += [f"| {title} | {s[key]} |" for key, title in titles.items() if key in s]
+    for title, part in s.get("profile", {}).items():
+        rows += ["", f"| {title} | |", "|---|---|", *(f"| {key} | {value} |" for key, value in part.items())]
+    return "\n".join(rows)
+
+
+def profile(text: Path | None, runs: int, documents: int) -> dict[str, dict[Any, Any]]:
+    """Where the bundled model's time goes, on this machine."""
+    from arnews import Tagger
+    from training import profiling
+
+    tagger, texts = Tagger(), articles(text, 40_000)
+    list(tagger.pipe(texts[:20]))
+    found = profiling.operators(tagger, texts[:60])
+    peak = profiling.matrix_peak()
+    products = found["int8 products, GOP/s"]
+    spent = profiling.lengths(tagger, texts, LENGTHS, runs)
+    out: dict[str, dict[Any, Any]] = {
+        "stages": profiling.stages(tagger, texts),
+        "operators, % of the graph's time": found["operators, % of the graph's time"],
+        "int8 matrix products, GOP/s": {
+            "in the graph": products, "peak of the machine": round(peak), "share, %": round(100 * products / peak),
+        },
+        "microseconds a word, by words of the text": spent,
+    }  # fmt: skip
+    if documents:
+        out["memory over a stream"] = profiling.growth(tagger, [text[:2000] for text in texts], documents)
+    return out
+
+
+def plot(s: Mapping[str, Any], folder: Path) -> None:
+    """`speed.png`: words/s against the model's size; `length.png`: time against the length of the text."""
+    from arnews.folder import BUNDLED, WEIGHTS
+
+    pyplot = pyplot_agg()
+    small, base = (BUNDLED / WEIGHTS).stat().st_size / 2e6, 110.0  # millions of parameters
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    for name, x in s["systems"].items():
+        size = small if name in ("arnews", "pipeline_ours") else base
+        axes.plot(size, x["words_per_second"], "o" if name.startswith("arnews") else "s", label=PEERS[name])
+    axes.set(xscale="log", yscale="log", xlabel="millions of parameters", ylabel="words/s")
+    axes.legend(fontsize=7)
+    figure.savefig(folder / "speed.png", dpi=120, bbox_inches="tight")
+    spent = s["profile"]["microseconds a word, by words of the text"]
+    figure, axes = pyplot.subplots(figsize=(7, 4))
+    axes.plot(list(spent), [words * micros / 1e6 for words, micros in spent.items()], marker="o")
+    axes.set(xlabel="words of one text", ylabel="seconds", xlim=(0, None), ylim=(0, None))
+    figure.savefig(folder / "length.png", dpi=120, bbox_inches="tight")
+
+
+def gpu(text: Path | None, runs: int, folder: Path) -> dict[str, Any]:
+    """Words per second of BERT-base shape, and of the bundled model, in bf16 on the GPU."""
+    import torch
+
+    from arnews import Tagger
+
+    make_checkpoints(folder)
+    texts = articles(text, 400_000)
+    words = sum(len(t.split()) for t in texts)
+    out: dict[str, Any] = {"device": torch.cuda.get_device_name(), "runs": runs}
+    for name, model in (("BERT-base", folder / "news"), ("bundled", None)):
+        tagger = Tagger(model, device="cuda", dtype="bf16")
+        list(tagger.pipe(texts[:200]))
+        rates = []
+        for _ in range(runs):
+            started = time.perf_counter()
+            list(tagger.pipe(texts))
+            rates.append(words / (time.perf_counter() - started))
+        out[f"{name}, words/s"] = round(statistics.median(rates))
+    return out
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--quick", action="store_true", help="one run, under a minute")
+    parser.add_argument("--quick", action="store_true", help="one run of three systems, under a minute")
     parser.add_argument("--json", action="store_true", help="the summary for programs")
     parser.add_argument("--runs", type=int, default=5)
-    for name in ("--child", "--checkpoint"):
-        parser.add_argument(name, help=argparse.SUPPRESS)
-    parser.add_argument("--words", type=int, help=argparse.SUPPRESS)
-    parser.add_argument("--started", type=float, help=argparse.SUPPRESS)
+    parser.add_argument("--text", type=Path, help="raw news to read")
+    parser.add_argument("--output", type=Path, help="a folder for benchmark.md and the plots")
+    parser.add_argument("--documents", type=int, default=20_000, help="of the stream whose memory is watched")
+    parser.add_argument("--gpu", action="store_true", help="BERT-base in bf16 on a GPU")
     given = parser.parse_args()
-    if given.child:
-        print(json.dumps(one_run(given.child, sentences(given.words), given.checkpoint, given.started)))
-        return
-    words = {"arnews": 20_000, "pipeline": 1_500} if given.quick else {"arnews": 100_000, "pipeline": 5_000}
-    result = summary(measure(1 if given.quick else given.runs, words))
+    with tempfile.TemporaryDirectory() as name:
+        if given.gpu:
+            print(json.dumps(gpu(given.text, given.runs, Path(name))))
+            return
+        words = dict(QUICK if given.quick else WORDS)
+        if find_spec("camel_tools") is None:
+            words.pop("camel", None)
+        result = summary(measure(1 if given.quick else given.runs, words, given.text, Path(name)))
+    if not given.quick:
+        result["profile"] = profile(given.text, given.runs, given.documents)
+    if given.output:
+        given.output.mkdir(parents=True, exist_ok=True)
+        (given.output / "benchmark.md").write_text(table(result) + "\n", encoding="utf-8")
+        plot(result, given.output)
     print(json.dumps(result) if given.json else table(result))
 
 

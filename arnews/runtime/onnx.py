@@ -31,8 +31,18 @@ class OnnxRuntime:
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         # An arena keeps the largest batch it has seen for every length; the lengths are few, so it stays flat.
-        self._words = _session(folder, GRAPH, options)
-        self._links = _session(folder, LINKS, options)
+        self.options, self._folder = options, folder
+        self._words, self._links = self.session(GRAPH), self.session(LINKS)
+
+    def session(self, name: str) -> onnxruntime.InferenceSession:
+        """A graph of the folder, loaded with this engine's settings."""
+        path = str(self._folder.path / name)
+        try:
+            return onnxruntime.InferenceSession(
+                path, self.options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER
+            )
+        except Exception as error:  # onnxruntime raises a kind of its own for every cause
+            raise ModelError(f"{path} cannot be loaded ({error}): export it again") from error
 
     def words(self, batch: Batch) -> WordLogits:
         return WordLogits(*self._words.run(None, batch.feeds()))
@@ -40,12 +50,3 @@ class OnnxRuntime:
     def links(self, pairs: Pairs) -> np.ndarray:
         feeds = {name: getattr(pairs, name) for name in ("trigger", "first", "last", "kind", "label", "distance")}
         return np.asarray(self._links.run(None, feeds)[0])
-
-
-def _session(folder: Folder, name: str, options: onnxruntime.SessionOptions) -> onnxruntime.InferenceSession:
-    try:
-        return onnxruntime.InferenceSession(
-            str(folder.path / name), options, providers=["CPUExecutionProvider"], disabled_optimizers=_SLOWER
-        )
-    except Exception as error:  # onnxruntime raises a kind of its own for every cause
-        raise ModelError(f"{folder.path / name} cannot be loaded ({error}): export it again") from error
