@@ -48,7 +48,7 @@ def score_table(report: Mapping[str, Any]) -> str:
     names = {
         "entities": "entities", "triggers": "triggers (span and type)", "trigger_spans": "triggers (span)",
         "modality_given_triggers": "modality, given triggers", "arguments_given_triggers": "arguments, given triggers",
-        "arguments": "arguments, end to end",
+        "arguments_given_spans": "arguments, given triggers and entities", "arguments": "arguments, end to end",
     }  # fmt: skip
     rows = [_row(title, report[key]) for key, title in names.items() if key in report]
     return "\n".join(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,9 +54,18 @@ def tag_given(tagger: Tagger, gold: Sequence[Document], *, entities: bool = Fals
     return out
 
 
-def predict(tagger: Tagger, labelled: Sequence[LabelledDocument]) -> tuple[list[Document], list[Document]]:
-    """The tagger's documents in the terms of the set: of the texts, and of the texts with their triggers given (empty
-    where the set has no events).
+@dataclass(frozen=True, slots=True)
+class Predictions:
+    """The tagger's documents: of the texts alone; of the texts with their triggers given; with triggers and entities
+    given. The last two are empty where the set has no events."""
+
+    found: list[Document]
+    given_triggers: list[Document]
+    given_spans: list[Document]
+
+
+def predict(tagger: Tagger, labelled: Sequence[LabelledDocument]) -> Predictions:
+    """The tagger's documents in the terms of the set.
 
     Only the labels that it annotates are kept; of a set that marks no name inside another the outermost; a GPE is a
     `GPE/LOC/FAC` where the set tells them not apart.
@@ -69,7 +78,9 @@ def predict(tagger: Tagger, labelled: Sequence[LabelledDocument]) -> tuple[list[
         for document, item in zip(tagger.pipe(d.text for d in gold), labelled, strict=True)
     ]
     events = bool(labelled) and all(item.events for item in labelled) and bool(tagger.config.events)
-    return predicted, tag_given(tagger, gold) if events else []
+    if not events:
+        return Predictions(predicted, [], [])
+    return Predictions(predicted, tag_given(tagger, gold), tag_given(tagger, gold, entities=True))
 
 
 def _in_terms(document: Document, item: LabelledDocument, coarse: dict[str, str]) -> tuple[Entity, ...]:
@@ -83,14 +94,13 @@ def _in_terms(document: Document, item: LabelledDocument, coarse: dict[str, str]
 def evaluate(tagger: Tagger, labelled: Sequence[LabelledDocument]) -> dict[str, Any]:
     """All scores in percent, with 95% bootstrap intervals, on documents that annotate entities and, where all of
     them do, events."""
-    return scores(labelled, *predict(tagger, labelled))
+    return scores(labelled, predict(tagger, labelled))
 
 
-def scores(
-    labelled: Sequence[LabelledDocument], predicted: Sequence[Document], given: Sequence[Document]
-) -> dict[str, Any]:
+def scores(labelled: Sequence[LabelledDocument], predictions: Predictions) -> dict[str, Any]:
     """The scores of what `predict` gave."""
     gold = [_known(item.document) for item in labelled]
+    predicted, given = predictions.found, predictions.given_triggers
     report: dict[str, Any] = {
         "documents": len(gold),
         "data_sha256": data_hash(labelled),
@@ -104,6 +114,7 @@ def scores(
             "triggers_by_type": _by_label(gold, predicted, metrics.trigger_items),
             "modality_given_triggers": round(100 * metrics.modality_accuracy(gold, given).precision, 2),
             "arguments_given_triggers": _report(gold, given, metrics.argument_items),
+            "arguments_given_spans": _report(gold, predictions.given_spans, metrics.argument_items),
             "arguments": _report(gold, predicted, metrics.argument_items),
         }
     for part in ("entities", "triggers"):

@@ -34,8 +34,9 @@ def write_report(
     seqeval and matplotlib.
     """
     gold = [item.document for item in labelled]
-    predicted, given = predict(tagger, labelled)
-    report = scores(labelled, predicted, given)
+    predictions = predict(tagger, labelled)
+    predicted = predictions.found
+    report = scores(labelled, predictions)
     report["seqeval"] = breakdown.seqeval_scores(gold, predicted)
     grouped = breakdown.groups(labelled, predicted, seen)
     report["groups"] = {

@@ -15,7 +15,7 @@ from arnews import breakdown as b
 from arnews.conll import read_conll
 from arnews.datasets import LabelledDocument, corpus, gold_document
 from arnews.document import Document
-from arnews.evaluate import evaluate, predict, scores, tag_given
+from arnews.evaluate import Predictions, evaluate, predict, scores, tag_given
 from arnews.markup import parse
 from arnews.report import write_report
 from arnews.schema import schema
@@ -38,7 +38,7 @@ FOUND = labelled("{زار|TRAVEL AGENT=1} [وزير خارجية [مصر|GPE]|OC
 
 
 def test_scores_hold_macro_f1_and_the_parts() -> None:
-    report = scores([GOLD], [FOUND], [FOUND])
+    report = scores([GOLD], Predictions([FOUND], [FOUND], [FOUND]))
     assert report["entities"]["f1"] == 75 and report["triggers"]["f1"] == 66.67
     labels = {k: v["f1"] for k, v in report["entities_by_label"].items()}
     assert labels == {"GPE": 66.67, "OCC": 100, "ORG": 0, "PERS": 100}
@@ -99,9 +99,10 @@ def test_flat_sets_are_scored_in_their_own_terms(tmp_path: Path) -> None:
     tagger = Tagger()
     found = labelled("[وزارة خارجية [مصر|GPE]|ORG] في [بكين|GPE] [جائزة|EVENT]").document
     tagger.pipe = lambda texts: [found for _ in texts]  # type: ignore[method-assign]
-    (document,), given = predict(tagger, items)
+    predictions = predict(tagger, items)
+    (document,) = predictions.found
     assert [(e.text, e.label) for e in document.entities] == [("وزارة خارجية مصر", "ORG"), ("بكين", "GPE/LOC/FAC")]
-    assert given == [] and scores(items, [document], given)["entities"]["f1"] == 100
+    assert predictions.given_triggers == [] and scores(items, predictions)["entities"]["f1"] == 100
 
 
 def test_given_triggers_and_entities_leave_only_the_links_to_the_model() -> None:

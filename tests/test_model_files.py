@@ -239,3 +239,19 @@ def test_bundled_model_is_whole() -> None:
     text = "وصل الرئيس الفرنسي إلى القاهرة مساء الخميس، وأعلنت وزارة الصحة تسجيل 12 إصابة."
     assert [e.label for e in tagger(text).entities] == [e.label for e in torch_tagger(text).entities]
     assert np.isfinite([e.score for e in tagger(text).entities]).all()
+
+
+def test_push_to_hub_makes_the_repository_and_uploads_the_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[tuple[str, str, object]] = []
+
+    class Hub:
+        def create_repo(self, name: str, *, private: bool, exist_ok: bool) -> None:
+            calls.append(("create", name, private and exist_ok))
+
+        def upload_folder(self, *, repo_id: str, folder_path: Path) -> str:
+            calls.append(("upload", repo_id, folder_path))
+            return f"https://hub/{repo_id}"
+
+    monkeypatch.setattr("huggingface_hub.HfApi", Hub)
+    assert Tagger().push_to_hub("me/small", private=True) == "https://hub/me/small"
+    assert calls == [("create", "me/small", True), ("upload", "me/small", BUNDLED)]

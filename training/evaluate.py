@@ -101,7 +101,7 @@ def judge_entities(config: JudgeConfig, inits: Mapping[str, str]) -> dict[str, A
         for seed in config.seeds:
             tagger, dev = finetuned(config, f"anercorp-{name}", encoder, seed, sets, config.entity_epochs)
             (documents,) = dev.values()
-            scores = seqeval_scores([d.document for d in documents], predict(tagger, documents)[0])
+            scores = seqeval_scores([d.document for d in documents], predict(tagger, documents).found)
             found.append(scores["outermost entities"]["strict"])
         out[name] = spread(found)
     return out
