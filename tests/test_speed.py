@@ -114,3 +114,12 @@ def test_r21_gpu_short_of_memory_still_tags_everything() -> None:
     finally:
         torch.cuda.set_per_process_memory_fraction(1.0)
     assert [len(d.entities) for d in found] == [len(d.entities) for d in expected]
+
+
+def test_answers_do_not_depend_on_how_much_is_read_ahead() -> None:
+    texts = news(120, seed=11, low=1, high=200)
+    expected = list(Tagger().pipe(texts))
+    for ahead in (1, 300, 5000):
+        tagger = Tagger()
+        tagger._ahead = ahead
+        assert list(tagger.pipe(texts)) == expected
