@@ -160,7 +160,7 @@ def profile(text: Path | None, runs: int, documents: int) -> dict[str, dict[Any,
         "microseconds a word, by words of the text": spent,
     }  # fmt: skip
     if documents:
-        out["memory over a stream"] = profiling.growth(tagger, [text[:2000] for text in texts], documents)
+        out["memory over a stream"] = profiling.growth(tagger, [text[:600] for text in texts], documents)
     return out
 
 
