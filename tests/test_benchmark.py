@@ -7,7 +7,7 @@ import pytest
 from arnews import Tagger
 from tests.conftest import news
 from training import profiling
-from training.benchmark import articles, measure, paragraphs, plot, summary, table
+from training.benchmark import articles, measure, plot, sentences, summary, table
 
 
 def rows(words: tuple[float, ...], cold: float, memory: float) -> list[dict[str, float]]:
@@ -36,7 +36,7 @@ def test_benchmark_reads_the_corpus_or_a_file(tmp_path: Path) -> None:
     path = tmp_path / "raw.txt"
     path.write_text("قال الرجل.\nثم مضى.\n\nوصل القطار.\n", encoding="utf-8")
     assert sorted(set(articles(path, 20))) == ["قال الرجل.\nثم مضى.", "وصل القطار."]
-    assert paragraphs(["قال الرجل.\n\nثم مضى."]) == ["قال الرجل.", "ثم مضى."]
+    assert sentences(["قال الرجل. ثم مضى.\nوصل"]) == ["قال الرجل.", "ثم مضى.", "وصل"]
 
 
 def test_profile_accounts_for_all_of_the_time(tmp_path: Path) -> None:

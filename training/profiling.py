@@ -111,8 +111,9 @@ def operators(tagger: Tagger, texts: Sequence[str]) -> dict[str, Any]:
         name = event["args"]["op_name"]
         spent[name] = spent.get(name, 0.0) + event["dur"]
         if name == "MatMulIntegerToFloat":
-            left, right = (next(iter(shape.values())) for shape in event["args"]["input_type_shape"][:2])
-            work += 2 * math.prod(left) * right[-1]
+            left = next(iter(event["args"]["input_type_shape"][0].values()))
+            product = next(iter(event["args"]["output_type_shape"][0].values()))
+            work += 2 * math.prod(product) * left[-1]
     total = sum(spent.values())
     shares = {name: round(100 * value / total, 1) for name, value in sorted(spent.items(), key=lambda x: -x[1])[:8]}
     return {"operators, % of the graph's time": shares,
