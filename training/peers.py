@@ -70,6 +70,27 @@ def make_checkpoints(folder: Path) -> None:
     wrap_tokenizer(BUNDLED / "tokenizer.json").save_pretrained(folder / "ours")
     news = NewsModel(load_encoder(str(base)), open_folder(BUNDLED).config)
     news.save_pretrained(folder / "news", folder / "tokenizer.json")
+    quieten(news, folder / "news", texts[:3])
+    news.save_pretrained(folder / "news", folder / "tokenizer.json")
+
+
+def quieten(model: Any, folder: Path, texts: Sequence[str]) -> None:
+    """Move the heads' biases until random weights mark about as much as a trained model does: 2% of the words begin an
+    entity of a label, 8% a trigger. Else the time would go into decoding spans that no text has."""
+    import numpy as np
+    import torch
+
+    from arnews import Tagger
+    from arnews.tagger import read
+
+    tagger = Tagger(folder, dtype="fp32")
+    parts = [part for text in texts for part in read(text)]
+    logits, _ = tagger._run(tagger.batches(parts), sum(len(part.words) for part in parts))
+    entity = logits.entity.reshape(len(logits.entity), -1, 3)
+    lift = np.quantile(entity[:, :, 1:].max(2) - entity[:, :, 0], 0.98, axis=0)
+    with torch.no_grad():
+        model.entity.bias[0::3] += torch.from_numpy(lift).float()
+        model.trigger.bias[0] += float(np.quantile(logits.trigger[:, 1:].max(1) - logits.trigger[:, 0], 0.92))
 
 
 def export_base(folder: Path) -> None:
