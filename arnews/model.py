@@ -166,11 +166,15 @@ def swap(temporary: Path, path: Path) -> None:
         shutil.rmtree(old)
 
 
-def load_encoder(name: str) -> PreTrainedModel:
-    """A pretrained encoder by path or hub id, refusing one with missing or non-finite weights."""
+def load_encoder(name: str, dropout: float | None = None) -> PreTrainedModel:
+    """A pretrained encoder by path or hub id, refusing one with missing or non-finite weights. `dropout` replaces the
+    share that its layers drop in training."""
     hf_logging.set_verbosity_error()
+    config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    if dropout is not None:
+        config.update({"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout})
     encoder, report = AutoModel.from_pretrained(
-        name, use_safetensors=True, trust_remote_code=False, output_loading_info=True
+        name, config=config, use_safetensors=True, trust_remote_code=False, output_loading_info=True
     )
     check_loaded(name, encoder, report)
     return _without_pooler(encoder)

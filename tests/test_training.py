@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from transformers import AutoModel
 
 from arnews import ArnewsError, ModelError, Tagger
 from arnews.datasets import LabelledDocument, corpus, make_entity
@@ -22,8 +23,9 @@ from training.examples import IGNORED, Collator, examples
 from training.finetune import FinetuneConfig
 from training.finetune import train as finetune
 from training.losses import _either
-from training.pretrain import PretrainConfig
+from training.pretrain import Masker, PretrainConfig, short_masker
 from training.pretrain import train as pretrain
+from training.tokens import build_tokenizer, pack
 
 
 @pytest.fixture(scope="module")
@@ -46,21 +48,54 @@ def log(folder: Path) -> list[dict[str, float]]:
     return [{k: v for k, v in line.items() if k != "tokens_per_s"} for line in lines]
 
 
-def test_pretraining_resumes_to_the_same_losses_and_weights(texts: Path, tmp_path: Path) -> None:
-    pretrain(tiny(texts, tmp_path / "whole"))
+@pytest.mark.parametrize("changes", [{}, {"objective": "replaced", "short_steps": 6}])
+def test_pretraining_resumes_to_the_same_losses_and_weights(
+    texts: Path, tmp_path: Path, changes: dict[str, object]
+) -> None:
+    pretrain(tiny(texts, tmp_path / "whole", **changes))
     (tmp_path / "cut").mkdir()
     for name in ("tokenizer.json", "tokens.u32"):  # trained tokenizers differ in the order of equal counts
         shutil.copy(tmp_path / "whole" / name, tmp_path / "cut" / name)
-    pretrain(tiny(texts, tmp_path / "cut"))
+    pretrain(tiny(texts, tmp_path / "cut", **changes))
     (tmp_path / "cut" / "checkpoint-00000012.pt").unlink()  # as if killed after step 8
     (tmp_path / "cut" / "checkpoint.tmp").write_bytes(b"half")
     lines = (tmp_path / "cut" / "log.jsonl").read_text().splitlines()
     (tmp_path / "cut" / "log.jsonl").write_text("\n".join(lines[:2]) + "\n")
-    pretrain(tiny(texts, tmp_path / "cut"))
+    pretrain(tiny(texts, tmp_path / "cut", **changes))
     assert log(tmp_path / "cut") == log(tmp_path / "whole")
     assert log(tmp_path / "whole")[-1]["step"] == 12
     left, right = (tmp_path / n / "encoder" / "model.safetensors" for n in ("whole", "cut"))
     assert left.read_bytes() == right.read_bytes()
+
+
+def test_an_encoder_learns_to_find_replaced_tokens_and_is_kept_alone(texts: Path, tmp_path: Path) -> None:
+    pretrain(
+        tiny(
+            texts,
+            tmp_path,
+            objective="replaced",
+            steps=200,
+            decay=20,
+            log_every=50,
+            batch_size=8,
+            dropout=0.0,
+            learning_rate=3e-3,
+        )
+    )
+    losses = [line["loss"] for line in log(tmp_path)]
+    assert losses[-1] < losses[0]
+    encoder, report = AutoModel.from_pretrained(tmp_path / "encoder", output_loading_info=True)
+    assert not report["missing_keys"] and not report["unexpected_keys"] and type(encoder).__name__ == "RoFormerModel"
+
+
+def test_short_sequences_come_first_and_never_from_the_held_out_tail(texts: Path, tmp_path: Path) -> None:
+    config = tiny(texts, tmp_path)
+    tokenizer = build_tokenizer(config.texts, config.vocab_size, tmp_path)
+    tokens = pack(config.texts, tokenizer, tmp_path)
+    whole = Masker(config, tokenizer, tokens)
+    short = short_masker(config, tokenizer, tokens[: whole.training * whole.body])
+    assert short.batch(0)[0].shape == (16, 8) and whole.batch(0)[0].shape == (4, 32)
+    assert (short.training + short.held_out) * short.body <= whole.training * whole.body
 
 
 def test_the_whole_way_from_text_to_a_tagged_page(texts: Path, tmp_path: Path) -> None:

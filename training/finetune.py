@@ -36,7 +36,7 @@ from training.checkpoints import Checkpoints, EarlyStopping, last_complete
 from training.config import load_config
 from training.data import DataConfig, load_data, model_config
 from training.examples import Collator, Example, examples
-from training.losses import TrainingModel, trigger_weights
+from training.losses import TrainingModel, WordMask, mask_token, trigger_weights
 from training.noise import name_pools, perturb
 
 Make = Callable[[LabelledDocument], list[Example]]
@@ -60,7 +60,9 @@ class FinetuneConfig:
     head_learning_rate: float = 1e-3
     warmup: float = field(default=0.1, metadata={"low": 0.0, "high": 1.0})  # share of the steps
     weight_decay: float = 0.01
-    dropout: float = field(default=0.1, metadata={"low": 0.0, "high": 0.9})
+    dropout: float = field(default=0.1, metadata={"low": 0.0, "high": 0.9})  # of the heads
+    encoder_dropout: float | None = field(default=None, metadata={"low": 0.0, "high": 0.9})  # null: as it comes
+    word_dropout: float = field(default=0.0, metadata={"low": 0.0, "high": 0.9})  # share of words read as the mask
     bf16: bool = False
     half: bool = False  # store the weights in 16 bits
     noise: float = field(default=0.0, metadata={"low": 0.0, "high": 1.0})  # share of documents that noise falls on
@@ -140,10 +142,11 @@ def train(config: FinetuneConfig) -> None:
     output.mkdir(parents=True, exist_ok=True)
     training, dev = load_data(config.data)
     labels = model_config(training, config.window, config.dropout)
-    encoder = load_encoder(config.encoder)
+    encoder = load_encoder(config.encoder, config.encoder_dropout)
     model = NewsModel(encoder, labels)
     tokenizer_file = save_tokenizer(config.encoder, output)
     tokenizer, special = read_tokenizer(tokenizer_file, encoder.config.to_dict())
+    masked = WordMask(config.word_dropout, mask_token(tokenizer)) if config.word_dropout else None
     encode = WordEncoder(tokenizer)
     items = in_order(training, config, lambda document: examples(document, encode, labels))
     print(f"{sum(map(len, training))} documents, {len(items)} windows in all epochs, dev: {list(dev)}", flush=True)
@@ -163,7 +166,7 @@ def train(config: FinetuneConfig) -> None:
         callbacks.append(EarlyStopping(score, output / "best", config.evaluate_every, config.patience))
     weights = trigger_weights(training, labels.events, config.balance)
     trainer = Trainer(
-        TrainingModel(model, weights), training_arguments(config), data_collator=Collator(special),
+        TrainingModel(model, weights, masked), training_arguments(config), data_collator=Collator(special),
         train_dataset=Examples(items), callbacks=callbacks,
         optimizers=(torch.optim.AdamW(parameter_groups(model, config)), None),
     )  # fmt: skip

@@ -9,10 +9,12 @@ from collections import Counter
 from collections.abc import Sequence
 
 import torch
+from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from arnews.datasets import LabelledDocument
+from arnews.errors import ConfigError
 from arnews.model import NewsModel
 from training.examples import IGNORED
 
@@ -26,18 +28,47 @@ def trigger_weights(sets: list[list[LabelledDocument]], kinds: Sequence[str], po
     return torch.cat([torch.ones(1), weights.repeat_interleave(2)])
 
 
+def mask_token(tokenizer: Tokenizer) -> int:
+    """The id of the token that the encoder was pretrained to see through."""
+    found = [tokenizer.token_to_id(name) for name in ("[MASK]", "<mask>")]
+    known = [i for i in found if i is not None]
+    if not known:
+        raise ConfigError("word_dropout: the encoder's tokenizer has no [MASK] or <mask>; set it to 0")
+    return known[0]
+
+
+class WordMask(nn.Module):
+    """Whole words hidden at random, so that the heads learn to read the words around a name and not the name alone."""
+
+    def __init__(self, share: float, token: int) -> None:
+        super().__init__()
+        self.share, self.token = share, token
+
+    def forward(self, ids: Tensor, first: Tensor, last: Tensor) -> Tensor:
+        """`ids`: (B, T); `first`, `last`: (N,) places in B * T."""
+        chosen = torch.rand(len(first), device=ids.device) < self.share
+        edges = torch.zeros(ids.numel() + 1, dtype=torch.long, device=ids.device)
+        edges.index_add_(0, first[chosen], torch.ones_like(first[chosen]))
+        edges.index_add_(0, last[chosen] + 1, -torch.ones_like(last[chosen]))
+        return ids.masked_fill((edges.cumsum(0)[:-1] > 0).view_as(ids), self.token)
+
+
 class TrainingModel(nn.Module):
-    """The network with the sum of its heads' losses."""
+    """The network with the sum of its heads' losses; `masked` hides words of what it reads while training."""
 
     weights: Tensor
 
-    def __init__(self, model: NewsModel, weights: Tensor) -> None:
+    def __init__(self, model: NewsModel, weights: Tensor, masked: WordMask | None = None) -> None:
         super().__init__()
         self.model = model
+        self.masked = masked
         self.register_buffer("weights", weights, persistent=False)
 
     def forward(self, names: list[str], **batch: Tensor) -> dict[str, Tensor]:
-        out = self.model(batch["ids"], batch["mask"], batch["first"], batch["last"])
+        ids, first, last = batch["ids"], batch["first"], batch["last"]
+        if self.masked and self.training:
+            ids = self.masked(ids, first, last)
+        out = self.model(ids, batch["mask"], first, last)
         words = len(out.entity)
         entity = out.entity.float().reshape(words, -1, 3)
         loss = _mean(entity.reshape(-1, 3), batch["entity"].reshape(-1)) * entity.shape[1]
@@ -45,10 +76,10 @@ class TrainingModel(nn.Module):
         loss = loss + _mean(out.trigger.float(), batch["trigger"], self.weights)
         for name in ("modality", "proclitic"):
             loss = loss + _mean(getattr(out, name).float(), batch[name])
-        trigger, kind, first, last, label, role, distance = batch["pairs"].unbind(1)
+        trigger, kind, start, stop, label, role, distance = batch["pairs"].unbind(1)
         if len(role):
             h = out.hidden
-            logits = self.model.links(h[trigger], h[first], h[last], kind, label, distance)
+            logits = self.model.links(h[trigger], h[start], h[stop], kind, label, distance)
             loss = loss + cross_entropy(logits.float(), role)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()} on a batch of {', '.join(sorted(set(names)))}")
