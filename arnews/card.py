@@ -63,12 +63,17 @@ def score_table(report: Mapping[str, Any]) -> str:
 
 
 def card(
-    title: str, training: Mapping[str, Any], scores: Mapping[str, Mapping[str, Any]], figures: Mapping[str, float]
+    title: str,
+    training: Mapping[str, Any],
+    scores: Mapping[str, Mapping[str, Any]],
+    figures: Mapping[str, float],
+    more: str = "",
 ) -> str:
     """The card of a model: `training` is the recorded config, `scores` an evaluation for each data set, `figures`
-    what the export measured."""
+    what the export measured, `more` sections that stand before the limits."""
     pretraining = training.get("pretraining", {})
-    tokens = [pretraining.get(key, 0) for key in ("steps", "batch_size", "sequence_length")]
+    tokens = math.prod(pretraining.get(key, 0) for key in ("steps", "batch_size", "sequence_length"))
+    tokens += pretraining.get("seen", 0)
     sets = sorted({item["format"] for item in training["data"] if not item.get("score_only")})
     events = any("triggers" in report for report in scores.values())
     what = "nested entities" + (", and events with modality and arguments" if events else "")
@@ -104,7 +109,7 @@ def card(
         "",
         *(f"- {LICENCES[name]}" for name in sets),
         "",
-        f"The encoder was pretrained with masked words on {PRETRAINING}; it saw {math.prod(tokens) / 1e6:.1f} M tokens."
+        f"The encoder was pretrained with masked words on {PRETRAINING}; it saw {tokens / 1e6:.1f} M tokens."
         if pretraining
         else f"The encoder is {training['encoder']}: its licence holds too.",
         "",
@@ -123,6 +128,7 @@ def card(
         *(f"| pretraining: {key} | {value} |" for key, value in pretraining.items()),
         *(f"| export: {key} | {value:.2g} |" for key, value in figures.items()),
         "",
+        *([more, ""] if more else []),
         "## Limits",
         "",
         "Trained on news: dialect, poetry and chat are read badly. Rare event types and labels have few examples, see "

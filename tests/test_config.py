@@ -6,6 +6,8 @@ from pathlib import Path
 import pytest
 
 from arnews import ConfigError
+from training.choices import ChoicesConfig
+from training.compare import CompareConfig
 from training.config import load_config
 from training.evaluate import JudgeConfig
 from training.export import ExportConfig
@@ -58,6 +60,9 @@ def test_r33_yaml_is_data(tmp_path: Path, text: str) -> None:
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.name)
 def test_every_config_loads(path: Path) -> None:
-    kinds = {"pretrain": PretrainConfig, "export": ExportConfig, "evaluate": JudgeConfig}
+    kinds = {
+        "pretrain": PretrainConfig, "export": ExportConfig, "evaluate": JudgeConfig, "choices": ChoicesConfig,
+        "compare": CompareConfig,
+    }  # fmt: skip
     kind = next((cls for name, cls in kinds.items() if path.name.startswith(name)), FinetuneConfig)
     assert load_config(path, kind).output

@@ -27,6 +27,7 @@ class ExportConfig:
     output: str
     title: str = "arnews small"
     precision: str = field(default="int8", metadata={"choices": ("int8", "fp32")})
+    tables: tuple[str, ...] = ()  # what `training.choices` and `training.compare` wrote: sections of the card
     real_news: str = ""  # a file or folder in the corpus markup; the fifth never trained on is measured too
 
 
@@ -42,7 +43,9 @@ def main(config: ExportConfig) -> None:
         scores = {"real news, held out": evaluate(tagger, unseen)} | scores
     record = json.loads((run / "scores.json").read_text(encoding="utf-8"))
     training = record["config"] | {"pretraining": record["pretraining"]}
-    text = card(config.title, training, scores, figures)
+    tables = [json.loads(Path(path).read_text(encoding="utf-8")) for path in config.tables]
+    more = "\n\n".join(f"## {found['title']}\n\n{found['table']}" for found in tables)
+    text = card(config.title, training, scores, figures, more)
     (output / "README.md").write_text(text, encoding="utf-8")
     print(text)
 

@@ -33,7 +33,7 @@ from transformers import (
 
 from training.config import load_config
 from training.objectives import ReplacedTokens, kept, masked_logits, mean_loss, restorer
-from training.tokens import build_tokenizer, count_embeddings, pack, word_starts
+from training.tokens import build_tokenizer, count_embeddings, load_tokenizer, pack, word_starts
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,8 @@ class PretrainConfig:
     texts: tuple[str, ...]  # files, one paragraph a line, a blank line between documents; .xz is read as such
     output: str  # folder for the tokenizer, packed tokens, checkpoints, log and the final encoder
     seed: int = 1
-    init_from: str | None = None  # a Hugging Face checkpoint to continue; its tokenizer and shape are taken
+    init_from: str | None = None  # a checkpoint to continue, or a tagger's encoder; its tokenizer and shape are taken
+    seen: int = 0  # tokens that init_from was pretrained on before; the card adds them
     vocab_size: int = field(default=16000, metadata={"low": 200, "high": 65000})
     embedding_size: int = 128  # factorised: token vectors of this width, projected to hidden_size
     hidden_size: int = 256
@@ -76,7 +77,7 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, toke
     of the same shape with learned positions 7.51 (7.21 after 4.1 M)."""
     torch.manual_seed(config.seed)
     if config.init_from:
-        return AutoModelForMaskedLM.from_pretrained(config.init_from)
+        return AutoModelForMaskedLM.from_pretrained(config.init_from, dtype=torch.float32)
     shape = RoFormerConfig(
         vocab_size=len(tokenizer),
         embedding_size=config.embedding_size,
@@ -95,6 +96,11 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, toke
         model.roformer.embeddings.word_embeddings.weight.data.copy_(torch.from_numpy(vectors))
         model.roformer.embeddings.word_embeddings.weight.data[tokenizer.pad_token_id].zero_()
     return model
+
+
+def build_objective(config: PretrainConfig, encoder: PreTrainedModel) -> torch.nn.Module:
+    """The encoder with what it is trained on."""
+    return ReplacedTokens(encoder) if config.objective == "replaced" else encoder
 
 
 class Masker:
@@ -189,7 +195,7 @@ def train(config: PretrainConfig) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     with accelerator.main_process_first():
         if config.init_from:
-            tokenizer = PreTrainedTokenizerFast.from_pretrained(config.init_from)
+            tokenizer = load_tokenizer(config.init_from)
         else:
             tokenizer = build_tokenizer(config.texts, config.vocab_size, folder)
         tokens = pack(config.texts, tokenizer, folder)
@@ -198,7 +204,7 @@ def train(config: PretrainConfig) -> None:
     short = short_masker(config, tokenizer, training_tokens) if config.short_steps else masker
     checkpoints = sorted(folder.glob("checkpoint-*.pt"))
     encoder = build_model(config if not checkpoints else config_without_counts(config), tokenizer, training_tokens)
-    model = (ReplacedTokens(encoder) if config.objective == "replaced" else encoder).to(accelerator.device)
+    model = build_objective(config, encoder).to(accelerator.device)
     decay = [p for p in model.parameters() if p.ndim > 1]
     rest = [p for p in model.parameters() if p.ndim <= 1]
     optimizer = torch.optim.AdamW(

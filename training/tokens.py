@@ -55,6 +55,13 @@ def wrap_tokenizer(path: Path) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast(tokenizer_file=str(path), model_max_length=512, **names)
 
 
+def load_tokenizer(name: str) -> PreTrainedTokenizerFast:
+    """The tokenizer of a Hugging Face checkpoint, or of a tagger's folder, which holds its file alone."""
+    if (Path(name) / "tokenizer.json").exists() and not (Path(name) / "tokenizer_config.json").exists():
+        return wrap_tokenizer(Path(name) / "tokenizer.json")
+    return PreTrainedTokenizerFast.from_pretrained(name)
+
+
 def pack(texts: tuple[str, ...], tokenizer: PreTrainedTokenizerFast, folder: Path) -> np.ndarray:
     """All token ids in one memory-mapped uint32 array, [SEP] after each document."""
     path = folder / "tokens.u32"
