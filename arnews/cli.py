@@ -165,13 +165,18 @@ def stats(
 @data_app.command()
 def consistency(
     files: Annotated[list[Path] | None, typer.Argument(help="Files or folders; else the shipped corpus.")] = None,
+    places: Annotated[bool, typer.Option(help="Print each place that is not marked as four of five are.")] = False,
 ) -> None:
     """Print every surface that has several labels, or a label in one place and none in another."""
-    from arnews.consistency import lines, report
+    from arnews.consistency import lines, odd_places, report
     from arnews.datasets import CORPUS, read_marked
 
     with errors_as_lines(), sink(None) as out:
-        entities, triggers = report([d for path in files or [CORPUS] for d in read_marked(path)])
+        documents = [d for path in files or [CORPUS] for d in read_marked(path)]
+        if places:
+            out.writelines(f"{line}\n" for line in odd_places(documents))
+            return
+        entities, triggers = report(documents)
         out.write("\n".join(["entities", *lines(entities), "", "triggers", *lines(triggers), ""]))
 
 

@@ -7,7 +7,7 @@ the report is not always wrong: `الأهرام` is a paper and a place. Knows n
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from arnews.datasets import LabelledDocument
@@ -33,6 +33,17 @@ class Use:
             self.where[label].append(document)
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A surface in a document, with the label it has there: `none` without one, `in ORG` inside a longer name."""
+
+    surface: str
+    label: str
+    document: LabelledDocument
+    start: int
+    end: int
+
+
 def report(documents: Sequence[LabelledDocument]) -> tuple[list[tuple[str, Use]], list[tuple[str, Use]]]:
     """The surfaces of entities, and of triggers, that have several labels, or a label here and none there; those with
     the most occurrences first. An occurrence inside a longer name is `in ORG`, not `none`."""
@@ -40,22 +51,53 @@ def report(documents: Sequence[LabelledDocument]) -> tuple[list[tuple[str, Use]]
 
 
 def _report(documents: Sequence[LabelledDocument], events: bool) -> list[tuple[str, Use]]:
+    found = [(surface, use) for surface, use in _uses(_places(documents, events)).items() if _differs(use)]
+    return sorted(found, key=lambda pair: (-pair[1].counts.total(), pair[0]))
+
+
+def _uses(places: Iterable[Place]) -> dict[str, Use]:
     uses: dict[str, Use] = defaultdict(Use)
-    for item in documents:
-        for surface, label, _, _ in _marks(item.document, events):
-            uses[surface].add(label, item.id)
-    lengths = {len(surface.split()) for surface in uses}
+    for place in places:
+        uses[place.surface].add(place.label, place.document.id)
+    return uses
+
+
+def _places(documents: Sequence[LabelledDocument], events: bool) -> list[Place]:
+    """Every occurrence of every surface that is marked somewhere."""
+    out = [Place(s, label, item, a, b) for item in documents for s, label, a, b in _marks(item.document, events)]
+    surfaces = {place.surface for place in out}
+    lengths = {len(surface.split()) for surface in surfaces}
     for item in documents:
         marked = {(start, end) for _, _, start, end in _marks(item.document, events)}
         for surface, start, end in _occurrences(item.document, lengths):
-            if surface in uses and (start, end) not in marked:
+            if surface in surfaces and (start, end) not in marked:
                 inside = [e.label for e in item.document.entities if e.start <= start and end <= e.end]
                 if not inside:
-                    uses[surface].add(NONE, item.id)
+                    out.append(Place(surface, NONE, item, start, end))
                 elif inside[-1] in NESTING and not events:
-                    uses[surface].add(f"in {inside[-1]}", item.id)
-    found = [(surface, use) for surface, use in uses.items() if _differs(use)]
-    return sorted(found, key=lambda pair: (-pair[1].counts.total(), pair[0]))
+                    out.append(Place(surface, f"in {inside[-1]}", item, start, end))
+    return out
+
+
+def odd_places(documents: Sequence[LabelledDocument], share: float = 0.8, least: int = 4) -> Iterator[str]:
+    """Each occurrence of a surface that is not marked as at least `share` of its occurrences outside of longer names
+    are, where these are `least` or more: one line each, in the order of the documents."""
+    odd = []
+    for events in (False, True):
+        places = [p for p in _places(documents, events) if not p.label.startswith("in ")]
+        uses = _uses(places)
+        for place in places:
+            counts = uses[place.surface].counts
+            usual, count = counts.most_common(1)[0]
+            if place.label != usual != NONE and counts.total() >= least and count >= share * counts.total():
+                odd.append((place, f"{usual} {count} of {counts.total()}"))
+    order = {item.id: number for number, item in enumerate(documents)}
+    for place, usual in sorted(odd, key=lambda pair: (order[pair[0].document.id], pair[0].start)):
+        text = place.document.document.text
+        around = " ".join(
+            f"{text[max(0, place.start - 30) : place.start]}>{place.surface}<{text[place.end :][:30]}".split()
+        )
+        yield f"{place.document.id}: {place.surface}: {place.label} here, {usual} | {around}"
 
 
 def _differs(use: Use) -> bool:
