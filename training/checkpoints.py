@@ -62,7 +62,7 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
 
     def __init__(self) -> None:
         self.stopped = False
-        signal.signal(signal.SIGTERM, self._stop)
+        self.before = signal.signal(signal.SIGTERM, self._stop)
 
     def _stop(self, *_: Any) -> None:
         self.stopped = True
@@ -73,6 +73,9 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
         if self.stopped:
             control.should_save = control.should_training_stop = True
         return control
+
+    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        signal.signal(signal.SIGTERM, self.before)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         _wait()
