@@ -69,6 +69,7 @@ class FinetuneConfig:
     faults: float = field(default=0.05, metadata={"low": 0.0, "high": 1.0})  # there, the share of words misspelt
     swaps: float = field(default=0.3, metadata={"low": 0.0, "high": 1.0})  # there, the share of names swapped
     balance: float = field(default=0.0, metadata={"low": 0.0, "high": 1.0})  # 0: types count alike, 1: rare as common
+    trigger_weight: float = field(default=1.0, metadata={"low": 0.0, "high": 100.0})  # of the triggers' loss
     evaluate_every: int = field(default=0, metadata={"low": 0})  # steps between scores on `select_on`; 0: never
     patience: int = field(default=0, metadata={"low": 0})  # stop after so many scores that are no better; 0: never
     select_on: str = "arnews-dev"  # the dev set whose entity and trigger F1 choose the best model
@@ -166,7 +167,7 @@ def train(config: FinetuneConfig) -> None:
         callbacks.append(EarlyStopping(score, output / "best", config.evaluate_every, config.patience))
     weights = trigger_weights(training, labels.events, config.balance)
     trainer = Trainer(
-        TrainingModel(model, weights, masked), training_arguments(config), data_collator=Collator(special),
+        TrainingModel(model, weights, masked, config.trigger_weight), training_arguments(config), data_collator=Collator(special),
         train_dataset=Examples(items), callbacks=callbacks,
         optimizers=(torch.optim.AdamW(parameter_groups(model, config)), None),
     )  # fmt: skip

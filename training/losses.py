@@ -54,13 +54,17 @@ class WordMask(nn.Module):
 
 
 class TrainingModel(nn.Module):
-    """The network with the sum of its heads' losses; `masked` hides words of what it reads while training."""
+    """The network with the sum of its heads' losses, that of triggers times `trigger`; `masked` hides words of what it
+    reads while training."""
 
     weights: Tensor
 
-    def __init__(self, model: NewsModel, weights: Tensor, masked: WordMask | None = None) -> None:
+    def __init__(
+        self, model: NewsModel, weights: Tensor, masked: WordMask | None = None, trigger: float = 1.0
+    ) -> None:
         super().__init__()
         self.model = model
+        self.trigger = trigger
         self.masked = masked
         self.register_buffer("weights", weights, persistent=False)
 
@@ -73,7 +77,7 @@ class TrainingModel(nn.Module):
         entity = out.entity.float().reshape(words, -1, 3)
         loss = _mean(entity.reshape(-1, 3), batch["entity"].reshape(-1)) * entity.shape[1]
         loss = loss + _either(entity.log_softmax(-1), batch["either"], batch["either_tag"])
-        loss = loss + _mean(out.trigger.float(), batch["trigger"], self.weights)
+        loss = loss + self.trigger * _mean(out.trigger.float(), batch["trigger"], self.weights)
         for name in ("modality", "proclitic"):
             loss = loss + _mean(getattr(out, name).float(), batch[name])
         trigger, kind, start, stop, label, role, distance = batch["pairs"].unbind(1)
