@@ -7,6 +7,7 @@ annotates at all. Foreign files are read by `arnews.conll`. Knows nothing of mod
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 
 from arnews.document import Argument, Document, Entity, Event
@@ -87,4 +88,9 @@ def corpus(split: str) -> list[LabelledDocument]:
     """A split of the shipped corpus: train, dev or test."""
     if split not in SPLITS:
         raise ValueError(f"split is {split!r}: it must be one of {', '.join(SPLITS)}")
-    return read_marked(CORPUS / split)
+    return list(_read_split(split))
+
+
+@lru_cache(maxsize=len(SPLITS))
+def _read_split(split: str) -> tuple[LabelledDocument, ...]:
+    return tuple(read_marked(CORPUS / split))

@@ -35,7 +35,7 @@ ROOT = Path(__file__).parent.parent
 
 def tiny(encoder: Path, output: Path, **changes: object) -> FinetuneConfig:
     values = dict(max_steps=8, batch_size=4, window=66, epochs=1, save_every=2, bf16=False)
-    data = (DataConfig("arnews", take=0.1),)
+    data = (DataConfig("arnews", take=0.03, scored=0.1),)
     return FinetuneConfig(encoder=str(encoder), output=str(output), data=data, **(values | changes))  # type: ignore[arg-type]
 
 

@@ -74,7 +74,7 @@ def test_an_encoder_of_full_size_is_trained_saved_loaded_and_exported(tmp_path: 
     (folder / "vocab.txt").write_text("\n".join([*sorted(tokens, key=tokens.get), *filler]) + "\n", encoding="utf-8")
     config = load_config(
         CONFIGS / "camelbert-msa.yaml", FinetuneConfig,
-        [f"encoder={folder}", f"output={tmp_path / 'run'}", "max_steps=3", "data=[{format: arnews, share: 0.1}]",
+        [f"encoder={folder}", f"output={tmp_path / 'run'}", "max_steps=3", "data=[{format: arnews, share: 0.03, scored: 0.1}]",
          "evaluate_every=0", "save_every=0", "epochs=1", "bf16=false"],
     )  # fmt: skip
     train(config)

@@ -109,7 +109,7 @@ def test_short_sequences_come_first_and_never_from_the_held_out_tail(texts: Path
 def test_the_whole_way_from_text_to_a_tagged_page(texts: Path, tmp_path: Path) -> None:
     pretrain(tiny(texts, tmp_path / "encoder", count_embeddings=False))
     config = FinetuneConfig(
-        encoder=str(tmp_path / "encoder" / "encoder"), output=str(tmp_path / "run"), data=(DataConfig("arnews"),),
+        encoder=str(tmp_path / "encoder" / "encoder"), output=str(tmp_path / "run"), data=(DataConfig("arnews", take=0.3, scored=0.1),),
         max_steps=4, batch_size=4, window=66, half=True,
     )  # fmt: skip
     finetune(config)

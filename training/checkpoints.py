@@ -58,11 +58,18 @@ def _wait() -> None:
 
 
 class Checkpoints(TrainerCallback):  # type: ignore[misc]
-    """Marks checkpoints when every process has written its part; on SIGTERM saves after the step and stops."""
+    """Marks checkpoints when every process has written its part; on SIGTERM, in a `with` block, saves after the
+    step and stops."""
 
     def __init__(self) -> None:
         self.stopped = False
+
+    def __enter__(self) -> Checkpoints:
         self.before = signal.signal(signal.SIGTERM, self._stop)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.signal(signal.SIGTERM, self.before)
 
     def _stop(self, *_: Any) -> None:
         self.stopped = True
@@ -73,9 +80,6 @@ class Checkpoints(TrainerCallback):  # type: ignore[misc]
         if self.stopped:
             control.should_save = control.should_training_stop = True
         return control
-
-    def on_train_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        signal.signal(signal.SIGTERM, self.before)
 
     def on_save(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         _wait()

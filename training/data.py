@@ -28,6 +28,7 @@ class DataConfig:
     until: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0})  # it takes part in this share of the epochs
     skip: float = field(default=0.0, metadata={"low": 0.0, "high": 1.0})  # but not this share of it
     share: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0})  # this share, spread evenly
+    scored: float = field(default=1.0, metadata={"low": 0.0, "high": 1.0})  # this share of its dev data is scored
     score_only: bool = False  # nothing is trained on: it joins the dev data
     hold_out: bool = False  # leave out the fifth of the documents that `held_out` names; it joins the dev data
 
@@ -49,7 +50,8 @@ def load_data(sets: Sequence[DataConfig]) -> tuple[list[list[LabelledDocument]],
     for data in sets:
         if data.format == "arnews":
             documents = corpus("train")
-            dev["arnews-dev"], dev["arnews-test"] = corpus("dev"), corpus("test")
+            for split in ("dev", "test"):
+                dev[f"arnews-{split}"] = spread(corpus(split), data.scored)
         elif data.format == "markup":
             documents = read_marked(Path(data.path))
         else:
@@ -61,9 +63,13 @@ def load_data(sets: Sequence[DataConfig]) -> tuple[list[list[LabelledDocument]],
         if data.hold_out:
             dev[f"{Path(data.path).name}-held-out"] = [d for d in documents if held_out(d.id)]
             documents = [d for d in documents if not held_out(d.id)]
-        documents = [d for i, d in enumerate(documents) if int((i + 1) * data.share) > int(i * data.share)]
-        training.append(documents * data.repeat)
+        training.append(spread(documents, data.share) * data.repeat)
     return training, dev
+
+
+def spread(documents: Sequence[LabelledDocument], share: float) -> list[LabelledDocument]:
+    """A share of the documents, taken evenly from front to end."""
+    return [d for i, d in enumerate(documents) if int((i + 1) * share) > int(i * share)]
 
 
 def model_config(training: Sequence[Sequence[LabelledDocument]], window: int, dropout: float) -> ModelConfig:

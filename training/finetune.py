@@ -69,7 +69,9 @@ class FinetuneConfig:
     faults: float = field(default=0.05, metadata={"low": 0.0, "high": 1.0})  # there, the share of words misspelt
     swaps: float = field(default=0.3, metadata={"low": 0.0, "high": 1.0})  # there, the share of names swapped
     balance: float = field(default=0.0, metadata={"low": 0.0, "high": 1.0})  # 0: types count alike, 1: rare as common
-    trigger_weight: float = field(default=1.0, metadata={"low": 0.0, "high": 100.0})  # of the triggers' loss
+    trigger_weight: float = field(default=1.0, metadata={"low": 0.0, "high": 100.0})  # of this loss beside entities'
+    modality_weight: float = field(default=1.0, metadata={"low": 0.0, "high": 100.0})
+    link_weight: float = field(default=1.0, metadata={"low": 0.0, "high": 100.0})
     evaluate_every: int = field(default=0, metadata={"low": 0})  # steps between scores on `select_on`; 0: never
     patience: int = field(default=0, metadata={"low": 0})  # stop after so many scores that are no better; 0: never
     select_on: str = "arnews-dev"  # the dev set whose entity and trigger F1 choose the best model
@@ -166,13 +168,16 @@ def train(config: FinetuneConfig) -> None:
             raise ConfigError(f"select_on is {config.select_on!r}: the dev sets are {', '.join(dev)}")
         callbacks.append(EarlyStopping(score, output / "best", config.evaluate_every, config.patience))
     weights = trigger_weights(training, labels.events, config.balance)
+    heads = {"trigger": config.trigger_weight, "modality": config.modality_weight, "link": config.link_weight}
     trainer = Trainer(
-        TrainingModel(model, weights, masked, config.trigger_weight), training_arguments(config), data_collator=Collator(special),
+        TrainingModel(model, weights, masked, heads),
+        training_arguments(config), data_collator=Collator(special),
         train_dataset=Examples(items), callbacks=callbacks,
         optimizers=(torch.optim.AdamW(parameter_groups(model, config)), None),
     )  # fmt: skip
     found = last_complete(output / "checkpoints") if config.save_every else None
-    trainer.train(resume_from_checkpoint=str(found) if found else None)
+    with checkpoints:
+        trainer.train(resume_from_checkpoint=str(found) if found else None)
     if checkpoints.stopped:
         print("stopped by SIGTERM: run the same command to go on", flush=True)
         return

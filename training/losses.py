@@ -5,8 +5,8 @@ Takes a batch of `training.examples.Collator`; gives a loss. Knows nothing of te
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
 
 import torch
 from tokenizers import Tokenizer
@@ -54,17 +54,21 @@ class WordMask(nn.Module):
 
 
 class TrainingModel(nn.Module):
-    """The network with the sum of its heads' losses, that of triggers times `trigger`; `masked` hides words of what it
-    reads while training."""
+    """The network with the sum of its heads' losses, each times its weight (1 where none is given: `trigger`,
+    `modality`, `link`); `masked` hides words of what it reads while training."""
 
     weights: Tensor
 
     def __init__(
-        self, model: NewsModel, weights: Tensor, masked: WordMask | None = None, trigger: float = 1.0
+        self,
+        model: NewsModel,
+        weights: Tensor,
+        masked: WordMask | None = None,
+        heads: Mapping[str, float] | None = None,
     ) -> None:
         super().__init__()
         self.model = model
-        self.trigger = trigger
+        self.heads = defaultdict(lambda: 1.0, heads or {})
         self.masked = masked
         self.register_buffer("weights", weights, persistent=False)
 
@@ -77,14 +81,14 @@ class TrainingModel(nn.Module):
         entity = out.entity.float().reshape(words, -1, 3)
         loss = _mean(entity.reshape(-1, 3), batch["entity"].reshape(-1)) * entity.shape[1]
         loss = loss + _either(entity.log_softmax(-1), batch["either"], batch["either_tag"])
-        loss = loss + self.trigger * _mean(out.trigger.float(), batch["trigger"], self.weights)
+        loss = loss + self.heads["trigger"] * _mean(out.trigger.float(), batch["trigger"], self.weights)
         for name in ("modality", "proclitic"):
-            loss = loss + _mean(getattr(out, name).float(), batch[name])
+            loss = loss + self.heads[name] * _mean(getattr(out, name).float(), batch[name])
         trigger, kind, start, stop, label, role, distance = batch["pairs"].unbind(1)
         if len(role):
             h = out.hidden
             logits = self.model.links(h[trigger], h[start], h[stop], kind, label, distance)
-            loss = loss + cross_entropy(logits.float(), role)
+            loss = loss + self.heads["link"] * cross_entropy(logits.float(), role)
         if not torch.isfinite(loss):
             raise FloatingPointError(f"the loss is {loss.item()} on a batch of {', '.join(sorted(set(names)))}")
         return {"loss": loss}
