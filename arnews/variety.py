@@ -62,27 +62,28 @@ def sentences(document: Document) -> list[Sentence]:
 
 
 def measure(documents: Sequence[Document], words: int = SAMPLE_WORDS) -> dict[str, float]:
-    """The figures of a sample of about `words` words; those of marks only where there are any."""
+    """The figures of the documents; those that grow with the amount of text, distinct words and openings, of a sample
+    of about `words` words; those of marks only where there are any."""
     drawn = sample(documents, words)
-    found = [s for document in drawn for s in sentences(document)]
+    some = [s for document in drawn for s in sentences(document)]
+    found = [s for document in documents for s in sentences(document)]
     lengths = sorted(len(s.words) for s in found)
-    total = sum(len(d.text.split()) for d in drawn)
-    distinct = {word for s in found for word in s.words}
-    openings = Counter(" ".join(s.words[:2]) for s in found)
+    openings = Counter(" ".join(s.words[:2]) for s in some)
     out = {
-        "words in the sample": total,
-        "distinct words": len(distinct),
+        "words in the sample": sum(len(d.text.split()) for d in drawn),
+        "distinct words": len({word for s in some for word in s.words}),
+        "share of the ten most frequent openings, %": round(
+            100 * sum(n for _, n in openings.most_common(OPENINGS)) / max(1, len(some)), 2
+        ),
         "words a sentence, mean": round(sum(lengths) / max(1, len(lengths)), 1),
         "words a sentence, median": lengths[len(lengths) // 2] if lengths else 0,
-        "share of the ten most frequent openings, %": round(
-            100 * sum(n for _, n in openings.most_common(OPENINGS)) / max(1, len(found)), 2
-        ),
     }
-    entities, events = sum(len(d.entities) for d in drawn), sum(len(d.events) for d in drawn)
+    entities, events = sum(len(d.entities) for d in documents), sum(len(d.events) for d in documents)
     if entities and events:
+        total = sum(len(d.text.split()) for d in documents)
         out |= {
             "sentences without an event, %": round(100 * sum(not s.event for s in found) / len(found), 1),
-            "paragraphs without an entity, %": round(100 * _without_entity(drawn), 1),
+            "paragraphs without an entity, %": round(100 * _without_entity(documents), 1),
             "words an entity": round(total / entities, 1),
             "words an event": round(total / events, 1),
         }
