@@ -23,8 +23,9 @@ from training.examples import IGNORED, Collator, examples
 from training.finetune import FinetuneConfig
 from training.finetune import train as finetune
 from training.losses import _either
+from training.masking import Masker
 from training.objectives import ReplacedTokens
-from training.pretrain import Masker, PretrainConfig, build_model, short_masker
+from training.pretrain import PretrainConfig, build_model, short_masker
 from training.pretrain import train as pretrain
 from training.tokens import build_tokenizer, pack
 

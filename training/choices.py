@@ -25,7 +25,8 @@ from transformers import AutoModelForMaskedLM
 
 from training.config import load_config
 from training.evaluate import JudgeConfig, judge_entities
-from training.pretrain import Masker, PretrainConfig, build_model, build_objective, train, train_step
+from training.masking import Masker
+from training.pretrain import PretrainConfig, build_model, build_objective, train, train_step
 from training.pretrain import evaluate as masked_words
 from training.tokens import build_tokenizer, pack, wrap_tokenizer
 

@@ -35,7 +35,8 @@ from arnews.variety import read_raw
 from training.config import load_config
 from training.data import DataConfig, load_data
 from training.finetune import FinetuneConfig, save_tokenizer, train
-from training.pretrain import Masker, PretrainConfig
+from training.masking import Masker
+from training.pretrain import PretrainConfig
 from training.pretrain import evaluate as masked_words
 from training.tokens import wrap_tokenizer
 
