@@ -12,6 +12,7 @@ from arnews.stats import counts, tables, totals
 from arnews.tagger import read
 from arnews.text import clean
 from arnews.validate import check_file
+from arnews.variety import copies, surfaces
 
 FILES = sorted(CORPUS.rglob("*.txt"))
 
@@ -27,16 +28,31 @@ def test_corpus_has_every_label_type_modality_role_and_genre() -> None:
     s = schema()
     for section in ("entities", "events", "modalities", "roles"):
         assert set(whole[section]) == set(getattr(s, section))
-    assert whole["genre"]["page"] >= 8
     assert set(whole["genre"]) == {
         "wire", "report", "analysis", "interview", "brief", "headline-list", "sports", "market", "court", "page",
     }  # fmt: skip
 
 
-def test_corpus_is_large_enough_to_prove_the_path_on() -> None:
+def test_corpus_is_large_enough_to_train_on_and_to_measure_with() -> None:
     sizes = [totals(corpus(split)) for split in SPLITS]
-    assert sum(s["documents"] for s in sizes) >= 60
-    assert sum(s["sentences"] for s in sizes) >= 1000
+    whole = {key: sum(size[key] for size in sizes) for key in sizes[0]}
+    assert whole["sentences"] >= 8_000 and whole["words"] >= 180_000
+    assert whole["entities"] >= 25_000 and whole["events"] >= 14_000
+    train, test = counts(corpus("train")), counts(corpus("test"))
+    for section, least in (("events", {}), ("entities", {"LANGUAGE": 120, "WEBSITE": 120, "LAW": 120})):
+        assert {k: n for k, n in train[section].items() if n < least.get(k, 200)} == {}
+        assert {k: n for k, n in test[section].items() if n < 30} == {}
+    assert sum(counts(corpus(split))["genre"]["page"] for split in SPLITS) >= 120
+
+
+def test_corpus_has_names_in_wide_supply_and_no_copies() -> None:
+    whole = [item for split in SPLITS for item in corpus(split)]
+    assert len(surfaces(whole, ["PERS"])) >= 2_500 and len(surfaces(whole, ["ORG"])) >= 1_500
+    assert len(surfaces(whole, ["GPE", "LOC", "FAC"])) >= 1_200
+    for label in ("PERS", "ORG"):
+        test, train = surfaces(corpus("test"), [label]), surfaces(corpus("train"), [label])
+        assert len(test - train) / len(test) >= 0.6
+    assert copies(whole) == []
 
 
 def test_corpus_datasheet_shows_the_counts() -> None:
