@@ -7,7 +7,7 @@ import pytest
 import arnews
 from arnews.agreement import agreement, differences, pairs
 from arnews.conll import read_conll
-from arnews.consistency import lines, report
+from arnews.consistency import lines, odd_places, report
 from arnews.datasets import SPLITS, LabelledDocument, corpus, gold_document, read_marked
 from arnews.errors import FormatError
 from arnews.features import features, from_row
@@ -129,6 +129,17 @@ def test_consistency_reports_a_surface_marked_here_and_not_there() -> None:
     }
     assert triggers == []
     assert next(lines(entities)).startswith("الأهرام: FAC 1 (sports-0); ORG 1 (sports-0); none 1 (sports-1)")
+
+
+def test_odd_places_are_those_not_marked_as_most_of_their_like() -> None:
+    usual = "{وصل|TRAVEL} إلى [عدن|GPE] أمس"
+    documents = labelled(usual, usual, usual, usual, "{وصل|TRAVEL} إلى عدن", "في [مطار عدن|FAC] حفل، وصل الضيوف")
+    assert list(odd_places(documents)) == [
+        "sports-4: عدن: none here, GPE 4 of 5 | وصل إلى >عدن<",
+        "sports-5: وصل: none here, TRAVEL 5 of 6 | في مطار عدن حفل، >وصل< الضيوف",
+    ]
+    assert list(odd_places(documents, share=0.9)) == []
+    assert list(odd_places(documents, least=7)) == []
 
 
 def test_agreement_of_two_annotations_and_their_differences() -> None:
