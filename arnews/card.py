@@ -26,6 +26,11 @@ PRETRAINING = (
     "news (Apache-2.0), SaudiNewsNet 2015 (CC BY-NC-SA 4.0), Arabic Wikipedia 2017 (CC BY-SA 3.0); 16.8 M words"
 )
 
+CONTINUED = (
+    " Part of them came after an earlier fine-tuning on the same sets: pretraining went on from the encoder of the "
+    "tagger before this one."
+)
+
 
 def commit() -> str:
     """The commit of the source tree that one stands in, `unknown` outside of one."""
@@ -110,6 +115,7 @@ def card(
         *(f"- {LICENCES[name]}" for name in sets),
         "",
         f"The encoder was pretrained with masked words on {PRETRAINING}; it saw {tokens / 1e6:.1f} M tokens."
+        + (CONTINUED if pretraining.get("seen") else "")
         if pretraining
         else f"The encoder is {training['encoder']}: its licence holds too.",
         "",
