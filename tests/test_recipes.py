@@ -11,6 +11,7 @@ import torch
 from transformers import BertConfig, BertModel
 
 from arnews import Tagger
+from arnews.datasets import CORPUS
 from tests.conftest import SENTENCES, make_tokenizer
 from tests.test_cli import PAGE, arnews
 from training.config import load_config
@@ -27,7 +28,8 @@ def test_smoke_config_trains_evaluates_exports_and_tags(tmp_path: Path) -> None:
     scores = json.loads((run / "scores.json").read_text(encoding="utf-8"))["scores"]
     assert set(scores) == {"arnews-dev", "arnews-test"}
     assert "## Scores" in (run / "model" / "README.md").read_text(encoding="utf-8")
-    done = arnews("evaluate", "--model", run / "model", "--split", "dev", "-o", tmp_path / "report")
+    few = CORPUS / "dev" / "agriculture.txt"
+    done = arnews("evaluate", "--model", run / "model", "--data", few, "-o", tmp_path / "report")
     assert done.returncode == 0 and (tmp_path / "report" / "errors.html").exists()
     assert arnews("export", run / "model", tmp_path / "graphs", "--precision", "fp32").returncode == 0
     done = arnews("tag", PAGE, "--model", tmp_path / "graphs", "--format", "json")
