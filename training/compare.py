@@ -11,19 +11,14 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from training.choices import Choice, markdown
 from training.config import load_config
+from training.evaluate import flat_scores
 from training.finetune import FinetuneConfig, train
-
-FIGURES = {
-    "entities": "entities", "triggers": "triggers", "modality_given_triggers": "modality",
-    "arguments_given_triggers": "arguments",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -45,16 +40,8 @@ def run(config: CompareConfig, choice: Choice) -> dict[str, Any]:
         shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     scores = json.loads((folder / "scores.json").read_text(encoding="utf-8"))["scores"]
     return {"choice": choice.name} | {
-        f"{name}: {short}": figure(report[key])
-        for name, report in scores.items()
-        for key, short in FIGURES.items()
-        if key in report
+        f"{name}: {key}": figure for name, report in scores.items() for key, figure in flat_scores(report).items()
     }
-
-
-def figure(part: Any) -> float:
-    """The F1 of a report's part, or the accuracy that it is."""
-    return float(part["f1"] if isinstance(part, Mapping) else part)
 
 
 def main(config: CompareConfig) -> None:

@@ -122,13 +122,10 @@ def judge_corpus(config: JudgeConfig, inits: Mapping[str, str]) -> dict[str, Any
 
 
 def flat_scores(report: Mapping[str, Any]) -> dict[str, float]:
-    """The four figures of an evaluation that count."""
-    return {
-        "entities": report["entities"]["f1"],
-        "triggers": report["triggers"]["f1"],
-        "modality given triggers": report["modality_given_triggers"],
-        "arguments given triggers": report["arguments_given_triggers"]["f1"],
-    }
+    """The four figures of an evaluation that count; of a set without events the first alone."""
+    names = ("entities", "triggers", "modality_given_triggers", "arguments_given_triggers")
+    parts = {name.replace("_", " "): report[name] for name in names if name in report}
+    return {name: float(part["f1"] if isinstance(part, Mapping) else part) for name, part in parts.items()}
 
 
 def learning_curve(config: JudgeConfig) -> list[dict[str, float]]:
