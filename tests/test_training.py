@@ -27,7 +27,7 @@ from training.masking import Masker
 from training.objectives import ReplacedTokens
 from training.pretrain import PretrainConfig, build_model, short_masker
 from training.pretrain import train as pretrain
-from training.tokens import build_tokenizer, pack
+from training.tokens import build_tokenizer, pack, word_starts
 
 
 @pytest.fixture(scope="module")
@@ -105,6 +105,15 @@ def test_short_sequences_come_first_and_never_from_the_held_out_tail(texts: Path
     short = short_masker(config, tokenizer, tokens[: whole.training * whole.body])
     assert short.batch(0)[0].shape == (16, 8) and whole.batch(0)[0].shape == (4, 32)
     assert (short.training + short.held_out) * short.body <= whole.training * whole.body
+
+
+def test_sequences_of_whole_words_alone_are_masked_too(texts: Path, tmp_path: Path) -> None:
+    config = tiny(texts, tmp_path, mask_rate=0.5)
+    tokenizer = build_tokenizer(config.texts, config.vocab_size, tmp_path)
+    words = np.setdiff1d(np.flatnonzero(word_starts(tokenizer)), tokenizer.all_special_ids)
+    ids, chosen, gold = Masker(config, tokenizer, np.resize(words, 4096).astype(np.uint32)).batch(0)
+    assert ids.shape == (4, 32) and 0.3 < chosen.float().mean() < 0.6 and len(gold) == chosen.sum()
+    assert not chosen[:, 0].any() and not chosen[:, -1].any()
 
 
 def test_the_whole_way_from_text_to_a_tagged_page(texts: Path, tmp_path: Path) -> None:

@@ -27,6 +27,7 @@ class Masker:
         self.starts = word_starts(tokenizer)
         self.special = np.zeros(len(tokenizer), dtype=bool)
         self.special[tokenizer.all_special_ids] = True
+        self.starts |= self.special
         self.cls, self.sep = tokenizer.cls_token_id, tokenizer.sep_token_id
         self.mask, self.vocabulary = tokenizer.mask_token_id, len(tokenizer)
         self.body = config.sequence_length - 2
@@ -56,7 +57,7 @@ class Masker:
         columns = blocks[:, None] * self.body + np.arange(self.body)
         ids = np.pad(self.tokens[columns].astype(np.int64), ((0, 0), (1, 1)))
         ids[:, 0], ids[:, -1] = self.cls, self.sep
-        word = np.cumsum(self.starts[ids], axis=1)  # a word's pieces share a number, and so a draw
+        word = np.cumsum(self.starts[ids], axis=1) - 1  # a word's pieces share a number, and so a draw
         draw = np.take_along_axis(rng.random(ids.shape), word, axis=1)
         chosen = (draw < self.config.mask_rate) & ~self.special[ids]
         chosen[0, 1] |= not chosen.any()
