@@ -159,7 +159,9 @@ def test_report_without_a_folder_gives_tables_alone() -> None:
 
 
 @pytest.mark.slow
-def test_an_encoder_is_judged_beside_random_weights(tmp_path: Path) -> None:
+def test_an_encoder_is_judged_beside_random_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in ("training.data", "training.evaluate"):
+        monkeypatch.setattr(f"{module}.corpus", lambda split: corpus(split)[::20])
     conll = tmp_path / "a.conll"
     conll.write_text("\n\n".join(["زار\tO\nعلي\tB-PERS\nدمشق\tB-LOC\n"] * 200), encoding="utf-8")
     text = tmp_path / "a.txt"
@@ -167,12 +169,13 @@ def test_an_encoder_is_judged_beside_random_weights(tmp_path: Path) -> None:
     judge(
         JudgeConfig(
             encoder="arnews/models/small", output=str(tmp_path / "out"), seeds=(1, 2), anercorp=str(conll), entity_epochs=4,
-            corpus_epochs=1, curve=(0.1, 1.0), curve_data=(DataConfig("arnews", take=0.1),), curve_epochs=1,
+            corpus_epochs=1, curve=(0.1, 1.0), curve_data=(DataConfig("arnews"),), curve_epochs=1,
             text=str(text), bf16=False,
         )
     )  # fmt: skip
     found = json.loads((tmp_path / "out" / "judgement.json").read_text(encoding="utf-8"))
-    assert found["ANERcorp, last sixth, entity F1"]["pretrained"]["mean"] > 50
-    assert set(found["shipped corpus, dev"]) == {"pretrained", "random"}
+    assert found["scores"]["ANERcorp, last sixth: entities"]["pretrained"]["mean"] > 50
+    assert set(found["scores"]["shipped corpus, dev: triggers"]) == {"pretrained", "random"}
+    assert "| shipped corpus, dev: triggers | " in found["table"] and "| tokens a word | " in found["table"]
     assert [p["words"] for p in found["learning curve"]] == sorted(p["words"] for p in found["learning curve"])
     assert found["raw text"]["tokens a word"] > 1 and (tmp_path / "out" / "curve.png").exists()

@@ -12,7 +12,6 @@ import dataclasses
 import json
 import shutil
 import sys
-from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,7 +23,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from transformers import AutoModelForMaskedLM
 
 from training.config import load_config
-from training.evaluate import JudgeConfig, judge_entities
+from training.evaluate import JudgeConfig, judge_entities, markdown
 from training.masking import Masker
 from training.pretrain import PretrainConfig, build_model, build_objective, train, train_step
 from training.pretrain import evaluate as masked_words
@@ -130,15 +129,6 @@ def _masked(folder: Path) -> dict[str, float]:
     tail = tokens[masker.training * masker.body :]
     loss = masked_words(model, masker, Accelerator())["held_out_loss"]
     return {"masked-word loss": round(loss, 3), "loss a word": round(loss * len(tail) / masker.starts[tail].sum(), 3)}
-
-
-def markdown(found: Sequence[Mapping[str, Any]], columns: Sequence[str]) -> str:
-    """The runs as a Markdown table, in their order."""
-    lines = [f"| choice | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
-    for row in found:
-        cells = [f"{row[c]:,}" if isinstance(row.get(c), (int, float)) else str(row.get(c, "")) for c in columns]
-        lines.append(f"| {row['choice']} | {' | '.join(cells)} |")
-    return "\n".join(lines)
 
 
 def main(config: ChoicesConfig) -> None:

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from training.choices import Choice, markdown
+from training.choices import Choice
 from training.config import load_config
-from training.evaluate import flat_scores
+from training.evaluate import flat_scores, markdown
 from training.finetune import FinetuneConfig, train
 
 

@@ -13,7 +13,7 @@ import json
 import statistics
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -57,9 +57,12 @@ class JudgeConfig:
     text: str = ""  # raw news that the encoder has not seen: masked words, tokens a word, words/s
     learning_rate: float = 4e-4
     head_learning_rate: float = 1e-3
+    trigger_weight: float = 4.0
+    link_weight: float = 2.0
     batch_size: int = 16
     window: int = 128
     bf16: bool = True
+    title: str = "What the encoder is worth"  # of the table in a card
 
 
 def random_encoder(encoder: str, folder: Path, seed: int) -> str:
@@ -78,7 +81,8 @@ def finetuned(
     run = FinetuneConfig(
         encoder=encoder, output=str(output), data=data, seed=seed, epochs=epochs, window=config.window,
         batch_size=config.batch_size, learning_rate=config.learning_rate, bf16=config.bf16,
-        head_learning_rate=config.head_learning_rate,
+        head_learning_rate=config.head_learning_rate, trigger_weight=config.trigger_weight,
+        link_weight=config.link_weight,
     )  # fmt: skip
     if not (output / "scores.json").exists():
         train(run)
@@ -108,16 +112,20 @@ def judge_entities(config: JudgeConfig, inits: Mapping[str, str]) -> dict[str, A
     return out
 
 
-def judge_corpus(config: JudgeConfig, inits: Mapping[str, str]) -> dict[str, Any]:
-    """Every score on the shipped corpus's dev split."""
-    out: dict[str, Any] = {}
+def on_corpus(config: JudgeConfig, name: str, encoder: str, seed: int) -> Tagger:
+    """The tagger of one fine-tuning on the shipped corpus."""
+    sets = (DataConfig("arnews"),)
+    return finetuned(config, f"corpus-{name}", encoder, seed, sets, config.corpus_epochs or config.curve_epochs)[0]
+
+
+def judge_corpus(config: JudgeConfig, inits: Mapping[str, str]) -> dict[str, dict[str, dict[str, float]]]:
+    """Every score on the shipped corpus's dev split: of each measure, each start's mean and spread."""
+    out: dict[str, dict[str, dict[str, float]]] = {}
     for name, encoder in inits.items():
-        reports = []
-        for seed in config.seeds:
-            sets = (DataConfig("arnews"),)
-            tagger, _ = finetuned(config, f"corpus-{name}", encoder, seed, sets, config.corpus_epochs)
-            reports.append(flat_scores(evaluate(tagger, corpus("dev"))))
-        out[name] = {key: spread([report[key] for report in reports]) for key in reports[0]}
+        taggers = [on_corpus(config, name, encoder, seed) for seed in config.seeds]
+        reports = [flat_scores(evaluate(tagger, corpus("dev"))) for tagger in taggers]
+        for key in reports[0]:
+            out.setdefault(key, {})[name] = spread([report[key] for report in reports])
     return out
 
 
@@ -133,7 +141,8 @@ def learning_curve(config: JudgeConfig) -> list[dict[str, float]]:
     points = []
     for share in config.curve:
         sets = tuple(dataclasses.replace(data, share=share) for data in config.curve_data)
-        name = f"curve-{share:g}"
+        whole = sets == (DataConfig("arnews"),) and config.curve_epochs == config.corpus_epochs
+        name = "corpus-pretrained" if whole else f"curve-{share:g}"  # the same run is not done twice
         tagger, dev = finetuned(config, name, config.encoder, config.seeds[0], sets, config.curve_epochs)
         words = sum(len(d.document.text.split()) for documents in load_data(sets)[0] for d in documents)
         documents = [d for name, found in dev.items() if name != "arnews-test" for d in found]
@@ -150,7 +159,7 @@ def judge_text(config: JudgeConfig) -> dict[str, float]:
     pieces, _ = WordEncoder(tokenizer.backend_tokenizer)(words)
     out = {"tokens a word": round(len(pieces) / len(words), 3)}
     out |= judge_masked_words(config, tokenizer, pieces)
-    model, _ = finetuned(config, "curve-1", config.encoder, config.seeds[0], config.curve_data, config.curve_epochs)
+    model = on_corpus(config, "pretrained", config.encoder, config.seeds[0])
     graph = Path(config.output) / "graph"
     export(model.folder.path, graph, corpus("dev"), precision="int8")
     tagger, texts = Tagger(graph), [d.text for d in documents]
@@ -174,23 +183,51 @@ def judge_masked_words(config: JudgeConfig, tokenizer: PreTrainedTokenizerFast, 
     return {key.replace("held_out", "masked words:"): round(value, 4) for key, value in found.items()}
 
 
+def markdown(found: Sequence[Mapping[str, Any]], columns: Sequence[str], first: str = "choice") -> str:
+    """Rows as a Markdown table, in their order; the first column is the one named `first`."""
+    lines = [f"| {first} | {' | '.join(columns)} |", f"|---|{'---|' * len(columns)}"]
+    for row in found:
+        cells = [f"{row[c]:,}" if isinstance(row.get(c), (int, float)) else str(row.get(c, "")) for c in columns]
+        lines.append(f"| {row[first]} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """What was found, for a card: the scores of all seeds, the learning curve, the figures of raw text."""
+    first = f"{len(found['seeds'])} seeds: mean (best less worst)"
+    rows = [
+        {first: measure} | {name: f"{value['mean']} ({value['spread']})" for name, value in part.items()}
+        for measure, part in found["scores"].items()
+    ]
+    parts = [markdown(rows, ("pretrained", "random"), first)] if rows else []
+    if points := found.get("learning curve"):
+        parts.append(markdown(points, [key for key in points[0] if key != "words"], "words"))
+    if raw := found.get("raw text"):
+        parts.append(
+            markdown([{"raw news": key, "figure": value} for key, value in raw.items()], ["figure"], "raw news")
+        )
+    return "\n\n".join(parts)
+
+
 def main(config: JudgeConfig) -> None:
     """Measure what the config asks for; print it, and write `judgement.json`."""
     output = Path(config.output)
     output.mkdir(parents=True, exist_ok=True)
     random = random_encoder(config.encoder, output / "random", config.seeds[0])
     inits = {"pretrained": config.encoder, "random": random}
-    found: dict[str, Any] = {"encoder": Path(config.encoder).name, "seeds": config.seeds}
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    found: dict[str, Any] = {"encoder": Path(config.encoder).name, "seeds": config.seeds, "scores": scores}
     if config.anercorp:
-        found["ANERcorp, last sixth, entity F1"] = judge_entities(config, inits)
+        scores["ANERcorp, last sixth: entities"] = judge_entities(config, inits)
     if config.corpus_epochs:
-        found["shipped corpus, dev"] = judge_corpus(config, inits)
+        scores |= {f"shipped corpus, dev: {key}": part for key, part in judge_corpus(config, inits).items()}
     if config.curve:
         found["learning curve"] = learning_curve(config)
     if config.text:
         found["raw text"] = judge_text(config)
+    found |= {"title": config.title, "table": table(found)}
     (output / "judgement.json").write_text(json.dumps(found, ensure_ascii=False, indent=1), encoding="utf-8")
-    print(json.dumps(found, ensure_ascii=False, indent=1))
+    print(found["table"])
 
 
 if __name__ == "__main__":
