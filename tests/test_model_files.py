@@ -2,9 +2,11 @@ from __future__ import annotations
 
 import json
 import pickle
+import random
 import shutil
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -134,6 +136,26 @@ def test_model_saves_over_an_old_one(trained: Path, tmp_path: Path) -> None:
     for _ in range(2):
         model.save_pretrained(tmp_path / "model", trained / "tokenizer.json")
     assert sorted(p.name for p in tmp_path.iterdir()) == ["model"]
+
+
+@pytest.mark.slow
+def test_r29_a_killed_save_leaves_a_whole_model(trained: Path, tmp_path: Path) -> None:
+    """SIGKILL at ten random moments of a process that does nothing but save."""
+    script = (
+        "import sys; from arnews.folder import open_folder; from arnews.model import NewsModel\n"
+        "from pathlib import Path\n"
+        f"source = Path({str(trained)!r}); model = NewsModel.from_pretrained(open_folder(source))\n"
+        f"while True: model.save_pretrained({str(tmp_path / 'model')!r}, source / 'tokenizer.json'); print(1, flush=True)"
+    )
+    expected = Tagger(trained, dtype="fp32")("وصل الوفد إلى القاهرة").to_dict()
+    rng = random.Random(29)
+    for _ in range(10):
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        assert process.stdout and process.stdout.readline()
+        time.sleep(rng.random() * 0.3)
+        process.kill()
+        process.wait()
+        assert Tagger(tmp_path / "model", dtype="fp32")("وصل الوفد إلى القاهرة").to_dict() == expected
 
 
 def test_model_encoder_loads_in_plain_automodel(trained: Path) -> None:
