@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedModel
+from transformers import AutoConfig, AutoModel, PretrainedConfig, PreTrainedModel
 from transformers.utils import logging as hf_logging
 
 from arnews.errors import ModelError
@@ -170,14 +170,20 @@ def load_encoder(name: str, dropout: float | None = None) -> PreTrainedModel:
     """A pretrained encoder by path or hub id, refusing one with missing or non-finite weights. `dropout` replaces the
     share that its layers drop in training."""
     hf_logging.set_verbosity_error()
-    config = AutoConfig.from_pretrained(name, trust_remote_code=False)
-    if dropout is not None:
-        config.update({"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout})
+    config = encoder_config(name, dropout)
     encoder, report = AutoModel.from_pretrained(
         name, config=config, use_safetensors=True, trust_remote_code=False, output_loading_info=True
     )
     check_loaded(name, encoder, report)
     return _without_pooler(encoder)
+
+
+def encoder_config(name: str, dropout: float | None) -> PretrainedConfig:
+    """The shape of a checkpoint, with the share that its layers drop in training: None leaves it as it comes."""
+    config = AutoConfig.from_pretrained(name, trust_remote_code=False)
+    if dropout is not None:
+        config.update({"hidden_dropout_prob": dropout, "attention_probs_dropout_prob": dropout})
+    return config
 
 
 def check_loaded(name: str, model: PreTrainedModel, report: dict[str, Any]) -> None:

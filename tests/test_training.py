@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from transformers import AutoModel
+from transformers import AutoModel, BertConfig, BertForMaskedLM
 
 from arnews import ArnewsError, ModelError, Tagger
 from arnews.datasets import LabelledDocument, corpus, make_entity
@@ -27,7 +27,7 @@ from training.masking import Masker
 from training.objectives import ReplacedTokens
 from training.pretrain import PretrainConfig, build_model, short_masker
 from training.pretrain import train as pretrain
-from training.tokens import build_tokenizer, pack, word_starts
+from training.tokens import build_tokenizer, load_tokenizer, pack, word_starts
 
 
 @pytest.fixture(scope="module")
@@ -95,6 +95,28 @@ def test_an_encoder_trained_on_replaced_tokens_is_kept_alone(texts: Path, tmp_pa
     pretrain(tiny(texts, tmp_path, objective="replaced"))
     encoder, report = AutoModel.from_pretrained(tmp_path / "encoder", output_loading_info=True)
     assert not report["missing_keys"] and not report["unexpected_keys"] and type(encoder).__name__ == "RoFormerModel"
+
+
+def test_a_checkpoint_of_any_kind_is_continued_with_the_dropout_asked_for(texts: Path, tmp_path: Path) -> None:
+    pretrain(tiny(texts, tmp_path / "first", count_embeddings=False))
+    own = tmp_path / "first" / "encoder"
+    bert = BertConfig(
+        vocab_size=400, hidden_size=32, num_hidden_layers=2, num_attention_heads=2, intermediate_size=32,
+        hidden_dropout_prob=0.1,
+    )  # fmt: skip
+    BertForMaskedLM(bert).save_pretrained(tmp_path / "bert")
+    shutil.copy(own / "tokenizer.json", tmp_path / "bert")
+    for name, source in (("second", own), ("third", tmp_path / "bert")):
+        config = tiny(texts, tmp_path / name, init_from=str(source), dropout=0.0, steps=2)
+        model = build_model(config, load_tokenizer(str(source)), np.zeros(0))
+        before = AutoModel.from_pretrained(source)
+        assert before.config.hidden_dropout_prob == 0.1 and model.config.hidden_dropout_prob == 0.0
+        assert all(
+            (model.base_model.state_dict()[k] == v).all() for k, v in before.state_dict().items() if "pooler" not in k
+        )
+        pretrain(config)
+        after = AutoModel.from_pretrained(tmp_path / name / "encoder")
+        assert type(after) is type(before) and after.config.hidden_size == 32
 
 
 def test_short_sequences_come_first_and_never_from_the_held_out_tail(texts: Path, tmp_path: Path) -> None:

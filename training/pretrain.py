@@ -30,6 +30,7 @@ from transformers import (
     RoFormerForMaskedLM,
 )
 
+from arnews.model import encoder_config
 from training.config import load_config
 from training.masking import Masker
 from training.objectives import ReplacedTokens, kept, masked_logits, mean_loss, restorer
@@ -51,7 +52,7 @@ class PretrainConfig:
     layers: int = 4
     heads: int = 4
     feed_forward: int = 1024
-    dropout: float = field(default=0.0, metadata={"low": 0.0, "high": 0.9})
+    dropout: float = field(default=0.0, metadata={"low": 0.0, "high": 0.9})  # also of what init_from names
     count_embeddings: bool = True  # start token vectors from a factorised co-occurrence matrix
     objective: str = field(default="masked", metadata={"choices": ("masked", "replaced")})  # words masked or replaced
     sequence_length: int = field(default=128, metadata={"low": 8, "high": 512})
@@ -77,8 +78,9 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, toke
     of the same shape with learned positions 7.51 (7.21 after 4.1 M)."""
     torch.manual_seed(config.seed)
     if config.init_from:
-        return AutoModelForMaskedLM.from_pretrained(config.init_from, dtype=torch.float32)
-    shape = RoFormerConfig(
+        shape = encoder_config(config.init_from, config.dropout)
+        return AutoModelForMaskedLM.from_pretrained(config.init_from, config=shape, dtype=torch.float32)
+    fresh = RoFormerConfig(
         vocab_size=len(tokenizer),
         embedding_size=config.embedding_size,
         hidden_size=config.hidden_size,
@@ -90,7 +92,7 @@ def build_model(config: PretrainConfig, tokenizer: PreTrainedTokenizerFast, toke
         max_position_embeddings=512,
         pad_token_id=tokenizer.pad_token_id,
     )
-    model = RoFormerForMaskedLM(shape)
+    model = RoFormerForMaskedLM(fresh)
     if config.count_embeddings:
         vectors = count_embeddings(tokens, len(tokenizer), config.embedding_size)
         model.roformer.embeddings.word_embeddings.weight.data.copy_(torch.from_numpy(vectors))
