@@ -30,6 +30,7 @@ CONTINUED = (
     " Part of them came after an earlier fine-tuning on the same sets: pretraining went on from the encoder of the "
     "tagger before this one."
 )
+TUNED_AGAIN = " Fine-tuning went on from the encoder of the tagger before this one, with new heads."
 
 
 def commit() -> str:
@@ -116,6 +117,7 @@ def card(
         "",
         f"The encoder was pretrained with masked words on {PRETRAINING}; it saw {tokens / 1e6:.1f} M tokens."
         + (CONTINUED if pretraining.get("seen") else "")
+        + (TUNED_AGAIN if pretraining.get("tagger_before") else "")
         if pretraining
         else f"The encoder is {training['encoder']}: its licence holds too.",
         "",

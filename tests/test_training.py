@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import shutil
 from pathlib import Path
@@ -147,6 +148,13 @@ def test_the_whole_way_from_text_to_a_tagged_page(texts: Path, tmp_path: Path) -
     finetune(config)
     scores = json.loads((tmp_path / "run" / "scores.json").read_text(encoding="utf-8"))["scores"]
     assert set(scores) == {"arnews-dev", "arnews-test"} and 0 <= scores["arnews-dev"]["entities"]["f1"] <= 100
+    record = json.loads((tmp_path / "run" / "model" / "pretraining.json").read_text(encoding="utf-8"))
+    assert record["steps"] == 12 and "texts" not in record
+    further = dataclasses.replace(
+        config, encoder=str(tmp_path / "run" / "model"), output=str(tmp_path / "further"), max_steps=1
+    )
+    finetune(further)
+    assert "with new heads" in (tmp_path / "further" / "model" / "README.md").read_text(encoding="utf-8")
     figures = export(tmp_path / "run" / "model", tmp_path / "exported", corpus("dev")[::7], precision="int8")
     assert figures["fp32_logit_difference"] <= 1e-3
     text = corpus("dev")[0].document.text

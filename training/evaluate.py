@@ -61,7 +61,7 @@ class JudgeConfig:
     link_weight: float = 2.0
     batch_size: int = 16
     window: int = 128
-    bf16: bool = True
+    bf16: bool = False
     title: str = "What the encoder is worth"  # of the table in a card
 
 

@@ -29,7 +29,7 @@ from arnews.datasets import LabelledDocument
 from arnews.encode import WordEncoder
 from arnews.errors import ConfigError
 from arnews.evaluate import evaluate
-from arnews.folder import TOKENIZER, read_tokenizer
+from arnews.folder import CONFIG, TOKENIZER, read_tokenizer
 from arnews.model import NewsModel, load_encoder
 from arnews.tagger import Tagger
 from training.checkpoints import Checkpoints, EarlyStopping, last_complete
@@ -38,6 +38,7 @@ from training.data import DataConfig, load_data, model_config
 from training.examples import Collator, Example, examples
 from training.losses import TrainingModel, WordMask, mask_token, trigger_weights
 from training.noise import name_pools, perturb
+from training.pretrain import PRETRAINING
 
 Make = Callable[[LabelledDocument], list[Example]]
 
@@ -130,11 +131,14 @@ def parameter_groups(model: NewsModel, config: FinetuneConfig) -> list[dict[str,
 
 
 def pretraining(config: FinetuneConfig) -> dict[str, Any]:
-    """What `training.pretrain` recorded of the encoder, without its paths; nothing for an encoder from elsewhere."""
-    path = Path(config.encoder) / "pretraining.json"
+    """What `training.pretrain` recorded of the encoder, without its paths, and whether it was in a tagger since;
+    nothing for an encoder from elsewhere."""
+    path = Path(config.encoder) / PRETRAINING
     if not path.exists():
         return {}
     recorded = json.loads(path.read_text(encoding="utf-8"))
+    if "arnews" in json.loads((Path(config.encoder) / CONFIG).read_text(encoding="utf-8")):
+        recorded["tagger_before"] = True
     return {key: value for key, value in recorded.items() if key not in ("texts", "output")}
 
 
@@ -234,6 +238,8 @@ def report(config: FinetuneConfig, output: Path, dev: dict[str, list[LabelledDoc
     scores = {name: evaluate(tagger, documents) for name, documents in dev.items() if documents}
     record = {"config": dataclasses.asdict(config), "pretraining": pretraining(config), "scores": scores}
     (output / "scores.json").write_text(json.dumps(record, ensure_ascii=False, indent=1), encoding="utf-8")
+    if record["pretraining"]:  # travels with the model, whose encoder may be trained further
+        (output / "model" / PRETRAINING).write_text(json.dumps(record["pretraining"], indent=1), encoding="utf-8")
     text = card(Path(config.output).name, record["config"] | {"pretraining": record["pretraining"]}, scores, {})
     (output / "model" / "README.md").write_text(text, encoding="utf-8")
     for name, found in scores.items():

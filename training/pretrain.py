@@ -36,6 +36,8 @@ from training.masking import Masker
 from training.objectives import ReplacedTokens, kept, masked_logits, mean_loss, restorer
 from training.tokens import build_tokenizer, count_embeddings, load_tokenizer, pack
 
+PRETRAINING = "pretraining.json"  # beside an encoder, the config that it was made by
+
 
 @dataclass(frozen=True)
 class PretrainConfig:
@@ -251,7 +253,7 @@ def finish(model: torch.nn.Module, tokenizer: PreTrainedTokenizerFast, folder: P
     shutil.rmtree(temporary, ignore_errors=True)
     kept(model).save_pretrained(temporary)
     tokenizer.save_pretrained(temporary)
-    (temporary / "pretraining.json").write_text(json.dumps(dataclasses.asdict(config), ensure_ascii=False, indent=1))
+    (temporary / PRETRAINING).write_text(json.dumps(dataclasses.asdict(config), ensure_ascii=False, indent=1))
     shutil.rmtree(folder / "encoder", ignore_errors=True)
     temporary.replace(folder / "encoder")
     plot(folder)
