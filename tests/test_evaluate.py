@@ -16,6 +16,7 @@ from arnews.conll import read_conll
 from arnews.datasets import LabelledDocument, corpus, gold_document
 from arnews.document import Document
 from arnews.evaluate import Predictions, evaluate, predict, scores, tag_given
+from arnews.folder import BUNDLED
 from arnews.markup import parse
 from arnews.report import write_report
 from arnews.schema import schema
@@ -179,3 +180,14 @@ def test_an_encoder_is_judged_beside_random_weights(tmp_path: Path, monkeypatch:
     assert "| shipped corpus, dev: triggers | " in found["table"] and "| tokens a word | " in found["table"]
     assert [p["words"] for p in found["learning curve"]] == sorted(p["words"] for p in found["learning curve"])
     assert found["raw text"]["tokens a word"] > 1 and (tmp_path / "out" / "curve.png").exists()
+
+
+FLOORS = {"entities": 80.79, "triggers": 68.84, "arguments_given_triggers": 66.19}
+
+
+@pytest.mark.slow
+def test_r45_the_bundled_model_is_as_good_as_its_card_says() -> None:
+    report = evaluate(Tagger(), corpus("test"))
+    assert report["data_sha256"][:16] in (BUNDLED / "README.md").read_text(encoding="utf-8")
+    assert {part: report[part]["f1"] > floor - 0.2 for part, floor in FLOORS.items()} == dict.fromkeys(FLOORS, True)
+    assert report["modality_given_triggers"] > 89.34 - 0.2
