@@ -142,7 +142,7 @@ def test_model_saves_over_an_old_one(trained: Path, tmp_path: Path) -> None:
 def test_r29_a_killed_save_leaves_a_whole_model(trained: Path, tmp_path: Path) -> None:
     """SIGKILL at ten random moments of a process that does nothing but save."""
     script = (
-        "import sys; from arnews.folder import open_folder; from arnews.model import NewsModel\n"
+        "from arnews.folder import open_folder; from arnews.model import NewsModel\n"
         "from pathlib import Path\n"
         f"source = Path({str(trained)!r}); model = NewsModel.from_pretrained(open_folder(source))\n"
         f"while True: model.save_pretrained({str(tmp_path / 'model')!r}, source / 'tokenizer.json'); print(1, flush=True)"

@@ -101,7 +101,7 @@ def run(config: ChoicesConfig, choice: Choice) -> dict[str, Any]:
     found |= _masked(folder)
     judge = JudgeConfig(
         encoder=str(folder / "encoder"), output=str(folder / "judge"), anercorp=config.anercorp, seeds=config.seeds,
-        entity_epochs=config.entity_epochs, bf16=False,
+        entity_epochs=config.entity_epochs,
     )  # fmt: skip
     scores = judge_entities(judge, {"pretrained": judge.encoder})["pretrained"]
     found["entity F1"] = scores["mean"]

@@ -65,6 +65,9 @@ class JudgeConfig:
     title: str = "What the encoder is worth"  # of the table in a card
 
 
+WHOLE = (DataConfig("arnews"),)  # the shipped corpus
+
+
 def random_encoder(encoder: str, folder: Path, seed: int) -> str:
     """A folder with the encoder's shape and tokenizer and random weights."""
     torch.manual_seed(seed)
@@ -114,8 +117,7 @@ def judge_entities(config: JudgeConfig, inits: Mapping[str, str]) -> dict[str, A
 
 def on_corpus(config: JudgeConfig, name: str, encoder: str, seed: int) -> Tagger:
     """The tagger of one fine-tuning on the shipped corpus."""
-    sets = (DataConfig("arnews"),)
-    return finetuned(config, f"corpus-{name}", encoder, seed, sets, config.corpus_epochs or config.curve_epochs)[0]
+    return finetuned(config, f"corpus-{name}", encoder, seed, WHOLE, config.corpus_epochs or config.curve_epochs)[0]
 
 
 def judge_corpus(config: JudgeConfig, inits: Mapping[str, str]) -> dict[str, dict[str, dict[str, float]]]:
@@ -141,8 +143,8 @@ def learning_curve(config: JudgeConfig) -> list[dict[str, float]]:
     points = []
     for share in config.curve:
         sets = tuple(dataclasses.replace(data, share=share) for data in config.curve_data)
-        whole = sets == (DataConfig("arnews"),) and config.curve_epochs == config.corpus_epochs
-        name = "corpus-pretrained" if whole else f"curve-{share:g}"  # the same run is not done twice
+        same = sets == WHOLE and config.curve_epochs == (config.corpus_epochs or config.curve_epochs)
+        name = "corpus-pretrained" if same else f"curve-{share:g}"  # the run of `on_corpus` is not done twice
         tagger, dev = finetuned(config, name, config.encoder, config.seeds[0], sets, config.curve_epochs)
         words = sum(len(d.document.text.split()) for documents in load_data(sets)[0] for d in documents)
         documents = [d for name, found in dev.items() if name != "arnews-test" for d in found]
