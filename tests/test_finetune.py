@@ -28,7 +28,7 @@ from training.checkpoints import MARKER, is_complete, last_complete
 from training.data import DataConfig
 from training.finetune import FinetuneConfig, train
 from training.losses import TrainingModel, trigger_weights
-from training.noise import apply, name_pools, perturb
+from training.noise import Pools, apply, name_pools, perturb
 
 ROOT = Path(__file__).parent.parent
 
@@ -207,7 +207,7 @@ def document(body: str) -> LabelledDocument:
 
 def test_noise_swaps_names_and_keeps_every_span_on_its_text() -> None:
     item = document("{وصل|TRAVEL AGENT=1 PLACE=2} [علي|PERS #1] إلى [القاهرة|GPE #2] و[وزير [مصر|GPE]|OCC] ل[لصين|GPE]")
-    pools = {"PERS": ["سعيد بن مسعود"], "GPE": ["الخرطوم"]}
+    pools: Pools = {"PERS": (["سعيد بن مسعود"],), "GPE": (["الخرطوم"],)}
     swapped = perturb(item, Random(0), pools, faults=0.0, swaps=1.0).document
     assert swapped.text == "وصل سعيد بن مسعود إلى الخرطوم ووزير مصر للصين"  # inside other names nothing is swapped
     assert [e.text for e in swapped.entities] == ["سعيد بن مسعود", "الخرطوم", "وزير مصر", "مصر", "لصين"]
@@ -216,14 +216,15 @@ def test_noise_swaps_names_and_keeps_every_span_on_its_text() -> None:
 
 def test_noise_drops_the_alef_of_a_new_name_after_lam() -> None:
     item = document("{سافر|TRAVEL PLACE=1} ل[تونس|GPE #1]")
-    swapped = perturb(item, Random(0), {"GPE": ["الصين"]}, faults=0.0, swaps=1.0).document
+    swapped = perturb(item, Random(0), {"GPE": (["الصين"],)}, faults=0.0, swaps=1.0).document
     assert swapped.text == "سافر للصين" and swapped.entities[0].name == "الصين"
 
 
 def test_noise_of_every_kind_leaves_the_corpus_sound() -> None:
     training = corpus("train")[:60]
     pools, rng, changed = name_pools(training), Random(3), set()
-    assert set(pools) == {"PERS", "ORG", "GPE", "LOC", "FAC"}
+    assert set(pools) == {"PERS", "ORG", "GPE", "LOC", "FAC", "PRODUCT", "EVENT"}
+    assert all("،" not in name and name == name.strip() for lists in pools.values() for name in lists[0])
     for item in training:
         noisy = perturb(item, rng, pools, faults=0.3, swaps=0.5).document
         for e, old in zip(noisy.entities, item.document.entities, strict=True):

@@ -57,6 +57,7 @@ class JudgeConfig:
     text: str = ""  # raw news that the encoder has not seen: masked words, tokens a word, words/s
     learning_rate: float = 4e-4
     head_learning_rate: float = 1e-3
+    encoder_dropout: float = field(default=0.1, metadata={"low": 0.0, "high": 0.9})
     trigger_weight: float = 4.0
     link_weight: float = 2.0
     batch_size: int = 16
@@ -84,8 +85,8 @@ def finetuned(
     run = FinetuneConfig(
         encoder=encoder, output=str(output), data=data, seed=seed, epochs=epochs, window=config.window,
         batch_size=config.batch_size, learning_rate=config.learning_rate, bf16=config.bf16,
-        head_learning_rate=config.head_learning_rate, trigger_weight=config.trigger_weight,
-        link_weight=config.link_weight,
+        head_learning_rate=config.head_learning_rate, encoder_dropout=config.encoder_dropout,
+        trigger_weight=config.trigger_weight, link_weight=config.link_weight,
     )  # fmt: skip
     if not (output / "scores.json").exists():
         train(run)

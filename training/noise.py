@@ -7,33 +7,41 @@ models.
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 from random import Random
+
+import yaml
 
 from arnews.datasets import LabelledDocument, make_entity, sentence_offsets
 from arnews.document import Document
 from arnews.text import clean
 
-SWAPPED = ("PERS", "ORG", "GPE", "LOC", "FAC")
+NAMES = Path(__file__).with_name("names.yaml")
 _FAULTS = {"أ": "ا", "إ": "ا", "آ": "ا"}  # anywhere in a word
 _LAST = {"ى": "ي", "ي": "ى", "ة": "ه"}  # on its last letter
 
 Edit = tuple[int, int, str]  # start, end and what stands there instead
 
 
-def name_pools(documents: Sequence[LabelledDocument]) -> dict[str, list[str]]:
-    """The distinct names of each label that has names, to swap with: of training documents only."""
-    pools: dict[str, set[str]] = {label: set() for label in SWAPPED}
+Pools = dict[str, tuple[list[str], ...]]  # of each label, lists of names: one of them is drawn, then a name of it
+
+
+def name_pools(documents: Sequence[LabelledDocument]) -> Pools:
+    """The names of `names.yaml` and, for its labels, the distinct names in these training documents."""
+    found: dict[str, set[str]] = defaultdict(set)
     for item in documents:
         for entity in item.document.entities:
-            if entity.label in pools:
-                pools[entity.label].add(entity.name)
-    return {label: sorted(names) for label, names in pools.items() if names}
+            found[entity.label].add(entity.name)
+    listed = yaml.safe_load(NAMES.read_text(encoding="utf-8"))
+    lists = {label: [name.strip() for name in names.split("،")] for label, names in listed.items()}
+    return {label: (names, sorted(found[label]) or names) for label, names in lists.items()}
 
 
 def perturb(
-    labelled: LabelledDocument, rng: Random, pools: dict[str, list[str]], faults: float, swaps: float
+    labelled: LabelledDocument, rng: Random, pools: Pools, faults: float, swaps: float
 ) -> LabelledDocument:
     """The document with about the share `faults` of its words misspelt as on real pages (a missing hamza, ya for alef
     maqsura and ha for ta marbuta or the reverse, a waw with a space after it), and the share `swaps` of its names
@@ -50,7 +58,7 @@ def perturb(
     return replace(labelled, document=apply(document, sorted(edits)))
 
 
-def _swaps(document: Document, rng: Random, pools: dict[str, list[str]], share: float) -> list[Edit]:
+def _swaps(document: Document, rng: Random, pools: Pools, share: float) -> list[Edit]:
     out: list[Edit] = []
     spans = [(e.start, e.end) for e in document.entities] + [(e.start, e.end) for e in document.events]
     for e in document.entities:
@@ -59,7 +67,7 @@ def _swaps(document: Document, rng: Random, pools: dict[str, list[str]], share: 
         alone = sum(a < e.end and e.start < b for a, b in spans) == 1
         if not alone or e.name != " ".join(clean(e.text).clean.split()):
             continue
-        name = rng.choice(pools[e.label])
+        name = rng.choice(rng.choice(pools[e.label]))
         if document.text[max(0, e.start - 1) : e.start] == "ل" and name.startswith("ال"):
             name = name[1:]  # written للصين
         out.append((e.start, e.end, name))
