@@ -40,9 +40,7 @@ def name_pools(documents: Sequence[LabelledDocument]) -> Pools:
     return {label: (names, sorted(found[label]) or names) for label, names in lists.items()}
 
 
-def perturb(
-    labelled: LabelledDocument, rng: Random, pools: Pools, faults: float, swaps: float
-) -> LabelledDocument:
+def perturb(labelled: LabelledDocument, rng: Random, pools: Pools, faults: float, swaps: float) -> LabelledDocument:
     """The document with about the share `faults` of its words misspelt as on real pages (a missing hamza, ya for alef
     maqsura and ha for ta marbuta or the reverse, a waw with a space after it), and the share `swaps` of its names
     replaced by others of their label."""
