@@ -13,7 +13,7 @@ from pathlib import Path
 
 from arnews.errors import FormatError
 from arnews.schema import schema
-from arnews.text import clean, proclitic_length
+from arnews.text import clean_surface, proclitic_length
 
 SPECIAL = "[]{}|\\"
 _ENTITY = re.compile(r"([A-Z]+)(?: #([1-9][0-9]*))?")
@@ -149,7 +149,7 @@ class _Line:
         surface = text[start:]
         if surface != surface.strip():
             raise self.error(f"the span {surface!r} starts or ends on a space", column)
-        word = clean(surface).clean.split(" ", 1)[0]
+        word = clean_surface(surface).split(" ", 1)[0]
         cut = proclitic_length(word)
         if cut and not (text[:start].endswith("ل") and word.startswith("ل")):  # in للصين the second ل is the article's
             raise self.error(f"the span {surface!r} starts on the proclitic {word[:cut]!r}: leave it outside", column)

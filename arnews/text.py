@@ -144,6 +144,16 @@ def clean(raw: str) -> Text:
     )
 
 
+@lru_cache(maxsize=100_000)
+def clean_surface(raw: str) -> str:
+    """The clean form of a short string, remembered: a corpus has few surfaces beside its many mentions.
+
+    >>> clean_surface("مُحمّد")
+    'محمد'
+    """
+    return clean(raw).clean
+
+
 def word_spans(text: str) -> list[tuple[int, int]]:
     """The words of a clean text as offsets: runs of letters, runs of digits, single marks.
 

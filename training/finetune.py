@@ -97,7 +97,8 @@ def in_order(sets: list[list[LabelledDocument]], config: FinetuneConfig, make: M
     """The examples of all epochs in a row: each epoch shuffled, with the sets that take part in it; documents that
     noise falls on are made anew."""
     rng = random.Random(config.seed)
-    pools = name_pools([d for documents, data in zip(sets, config.data, strict=True) if data.events for d in documents])
+    whole = [d for documents, data in zip(sets, config.data, strict=True) if data.events for d in documents]
+    pools = name_pools(whole) if config.noise else {}
     made = {id(d): make(d) for documents in sets for d in documents}
     out: list[Example] = []
     for epoch in range(config.epochs):
