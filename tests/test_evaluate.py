@@ -182,7 +182,7 @@ def test_an_encoder_is_judged_beside_random_weights(tmp_path: Path, monkeypatch:
     assert found["raw text"]["tokens a word"] > 1 and (tmp_path / "out" / "curve.png").exists()
 
 
-FLOORS = {"entities": 80.79, "triggers": 68.84, "arguments_given_triggers": 66.19}
+FLOORS = {"entities": 82.19, "triggers": 70.33, "arguments_given_triggers": 67.85}
 
 
 @pytest.mark.slow
@@ -190,4 +190,4 @@ def test_r45_the_bundled_model_is_as_good_as_its_card_says() -> None:
     report = evaluate(Tagger(), corpus("test"))
     assert report["data_sha256"][:16] in (BUNDLED / "README.md").read_text(encoding="utf-8")
     assert {part: report[part]["f1"] > floor - 0.2 for part, floor in FLOORS.items()} == dict.fromkeys(FLOORS, True)
-    assert report["modality_given_triggers"] > 89.34 - 0.2
+    assert report["modality_given_triggers"] > 90.26 - 0.2
