@@ -183,7 +183,7 @@ def judge_masked_words(config: JudgeConfig, tokenizer: PreTrainedTokenizerFast, 
     shape = PretrainConfig(texts=(), output="", held_out=0.5, sequence_length=min(128, config.window))
     tokens = np.concatenate([pieces, pieces])  # the second half is the held-out part
     found = masked_words(model, Masker(shape, tokenizer, tokens.astype(np.uint32)), Accelerator(cpu=True))
-    return {key.replace("held_out", "masked words:"): round(value, 4) for key, value in found.items()}
+    return {key.replace("held_out_", "masked words: "): round(value, 4) for key, value in found.items()}
 
 
 def markdown(found: Sequence[Mapping[str, Any]], columns: Sequence[str], first: str = "choice") -> str:
