@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from arnews.datasets import LabelledDocument
 from arnews.document import Document
 from arnews.schema import schema
-from arnews.text import clean, clean_surface
+from arnews.text import clean, flat_surface
 
 NONE = "none"
 NESTED = ("GPE", "LOC", "NORP", "PERS", "ORDINAL")
@@ -109,10 +109,10 @@ def _differs(use: Use) -> bool:
 def _marks(document: Document, events: bool) -> Iterator[tuple[str, str, int, int]]:
     if events:
         for event in document.events:
-            yield " ".join(clean_surface(event.trigger).split()), event.type, event.start, event.end
+            yield flat_surface(event.trigger), event.type, event.start, event.end
     else:
         for entity in document.entities:
-            yield " ".join(clean_surface(entity.text).split()), entity.label, entity.start, entity.end
+            yield flat_surface(entity.text), entity.label, entity.start, entity.end
 
 
 def _occurrences(document: Document, lengths: set[int]) -> Iterator[tuple[str, int, int]]:

@@ -14,7 +14,7 @@ from arnews.document import Argument, Document, Entity, Event
 from arnews.markup import MarkedDocument, Paragraph, read_folder
 from arnews.schema import schema
 from arnews.segment import sentence_bounds
-from arnews.text import clean, clean_surface, restore_alef
+from arnews.text import clean, clean_surface, flat_surface, restore_alef
 
 CORPUS = Path(__file__).parent / "corpus"
 SPLITS = ("train", "dev", "test")
@@ -67,7 +67,7 @@ def make_entity(text: str, start: int, end: int, label: str, base: int = 0) -> E
     """A gold entity at `text[start:end]`; its offsets in the document are `base` further on."""
     before = clean_surface(text[max(0, start - 3) : start])
     letters = before[len(before.rstrip("وفبلك")) :]
-    name = restore_alef(" ".join(clean_surface(text[start:end]).split()), letters)
+    name = restore_alef(flat_surface(text[start:end]), letters)
     return Entity(text[start:end], label, start + base, end + base, 1.0, name)
 
 

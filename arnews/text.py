@@ -154,6 +154,15 @@ def clean_surface(raw: str) -> str:
     return clean(raw).clean
 
 
+def flat_surface(raw: str) -> str:
+    """The clean form of a name or trigger on one line, with single blanks.
+
+    >>> flat_surface("بيروت \\n الكبرى")
+    'بيروت الكبرى'
+    """
+    return " ".join(clean_surface(raw).split())
+
+
 def word_spans(text: str) -> list[tuple[int, int]]:
     """The words of a clean text as offsets: runs of letters, runs of digits, single marks.
 

@@ -65,6 +65,11 @@ class JudgeConfig:
     bf16: bool = False
     title: str = "What the encoder is worth"  # of the table in a card
 
+    @property
+    def whole_epochs(self) -> int:
+        """Of a fine-tuning on the whole shipped corpus, also where that part is left out."""
+        return self.corpus_epochs or self.curve_epochs
+
 
 WHOLE = (DataConfig("arnews"),)  # the shipped corpus
 
@@ -118,7 +123,7 @@ def judge_entities(config: JudgeConfig, inits: Mapping[str, str]) -> dict[str, A
 
 def on_corpus(config: JudgeConfig, name: str, encoder: str, seed: int) -> Tagger:
     """The tagger of one fine-tuning on the shipped corpus."""
-    return finetuned(config, f"corpus-{name}", encoder, seed, WHOLE, config.corpus_epochs or config.curve_epochs)[0]
+    return finetuned(config, f"corpus-{name}", encoder, seed, WHOLE, config.whole_epochs)[0]
 
 
 def judge_corpus(config: JudgeConfig, inits: Mapping[str, str]) -> dict[str, dict[str, dict[str, float]]]:
@@ -144,7 +149,7 @@ def learning_curve(config: JudgeConfig) -> list[dict[str, float]]:
     points = []
     for share in config.curve:
         sets = tuple(dataclasses.replace(data, share=share) for data in config.curve_data)
-        same = sets == WHOLE and config.curve_epochs == (config.corpus_epochs or config.curve_epochs)
+        same = sets == WHOLE and config.curve_epochs == config.whole_epochs
         name = "corpus-pretrained" if same else f"curve-{share:g}"  # the run of `on_corpus` is not done twice
         tagger, dev = finetuned(config, name, config.encoder, config.seeds[0], sets, config.curve_epochs)
         words = sum(len(d.document.text.split()) for documents in load_data(sets)[0] for d in documents)

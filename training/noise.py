@@ -17,7 +17,7 @@ import yaml
 
 from arnews.datasets import LabelledDocument, make_entity, sentence_offsets
 from arnews.document import Document
-from arnews.text import clean, clean_surface
+from arnews.text import clean, flat_surface
 
 NAMES = Path(__file__).with_name("names.yaml")
 _FAULTS = {"أ": "ا", "إ": "ا", "آ": "ا"}  # anywhere in a word
@@ -63,7 +63,7 @@ def _swaps(document: Document, rng: Random, pools: Pools, share: float) -> list[
         if e.label not in pools or rng.random() >= share:
             continue
         alone = sum(a < e.end and e.start < b for a, b in spans) == 1
-        if not alone or e.name != " ".join(clean_surface(e.text).split()):
+        if not alone or e.name != flat_surface(e.text):
             continue
         name = rng.choice(rng.choice(pools[e.label]))
         if document.text[max(0, e.start - 1) : e.start] == "ل" and name.startswith("ال"):
